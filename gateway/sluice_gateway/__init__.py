@@ -1,0 +1,1 @@
+"""Loads snapshots and serves requests."""
