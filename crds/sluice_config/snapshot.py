@@ -1,0 +1,152 @@
+"""The Snapshot: all that a gateway needs to know, and the whole contract between the two programs.
+
+It knows nothing of Kubernetes or HTTP, and holds references to credentials, never credentials.
+"""
+
+from typing import Final, Literal
+
+from pydantic import Field
+
+from sluice_config.resources.base import Frozen, ResourceKey
+from sluice_config.resources.cache_policy import Semantic, Shadow, Store, Warm
+from sluice_config.resources.model_route import Fallback, Hedging, Limit, RouteTimeouts, Scoring, Strategy
+from sluice_config.resources.provider_policy import (
+    Azure,
+    CircuitBreaker,
+    Compatibility,
+    Discovery,
+    Google,
+    HealthCheck,
+    ImageFetch,
+    Mock,
+    Model,
+    OpenAI,
+    RateLimit,
+    Retry,
+    Timeouts,
+    Vendor,
+)
+
+SCHEMA_VERSION: Final = 1
+"""Raised whenever a reader of the previous version would misread a snapshot."""
+
+
+class CredentialRef(Frozen):
+    """Where a credential is: a key of a Secret."""
+
+    namespace: str
+    name: str
+    key: str
+
+
+class Target(Frozen):
+    """A provider's model that may answer. `provider` is a ProviderPolicy of the route's namespace.
+
+    `model` is None when the requested name is passed on.
+    """
+
+    provider: str
+    model: str | None = None
+    weight: int = 1
+    priority: int = 0
+
+
+class Route(Frozen):
+    """A ModelRoute as far as it holds.
+
+    `models` are the patterns that it won. `targets` are the usable ones, in order: by priority, then as written.
+    With `auto` there are none: any provider of the namespace that declares the requested name may answer.
+    """
+
+    namespace: str
+    name: str
+    generation: int
+    models: tuple[str, ...] = Field(strict=False)
+    targets: tuple[Target, ...] = Field(default=(), strict=False)
+    auto: bool = False
+    strategy: Strategy = "priority"
+    allowed_strategies: tuple[Strategy, ...] | None = Field(default=None, strict=False)
+    scoring: Scoring = Scoring()
+    stickiness: Literal["none", "conversation"] = "none"
+    fallback: Fallback = Fallback()
+    hedging: Hedging = Hedging()
+    timeouts: RouteTimeouts = RouteTimeouts()
+    limits: tuple[Limit, ...] = Field(default=(), strict=False)
+    cache_policy: str | None = None
+
+    @property
+    def key(self) -> ResourceKey:
+        """The ModelRoute that this came from."""
+        return ResourceKey("ModelRoute", self.namespace, self.name)
+
+
+class Provider(Frozen):
+    """A usable ProviderPolicy. `base_url` is None where the vendor's own default holds."""
+
+    namespace: str
+    name: str
+    generation: int
+    vendor: Vendor
+    enabled: bool = True
+    base_url: str | None = None
+    credentials: CredentialRef | None = None
+    headers: tuple[tuple[str, str], ...] = Field(default=(), strict=False)
+    openai: OpenAI = OpenAI()
+    azure: Azure = Azure()
+    google: Google = Google()
+    compatibility: Compatibility = Compatibility()
+    parameter_policy: Literal["strict", "clamp", "drop"] = "strict"
+    models: tuple[Model, ...] = Field(default=(), strict=False)
+    discovery: Discovery = Discovery()
+    timeouts: Timeouts = Timeouts()
+    retry: Retry = Retry()
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    rate_limit: RateLimit = RateLimit()
+    health_check: HealthCheck = HealthCheck()
+    image_fetch: ImageFetch = ImageFetch()
+    mock: Mock = Mock()
+
+    @property
+    def key(self) -> ResourceKey:
+        """The ProviderPolicy that this came from."""
+        return ResourceKey("ProviderPolicy", self.namespace, self.name)
+
+
+class Cache(Frozen):
+    """A CachePolicy that a route uses."""
+
+    namespace: str
+    name: str
+    generation: int
+    mode: Literal["off", "exact", "shadow", "semantic", "verified"] = "exact"
+    ttl_seconds: int = 3600
+    scope: Literal["consumer", "route"] = "consumer"
+    max_entries: int = 10_000
+    max_entry_bytes: int = 1_048_576
+    max_temperature: str = "2"
+    semantic: Semantic = Semantic()
+    shadow: Shadow = Shadow()
+    store: Store
+    warm: tuple[Warm, ...] = Field(default=(), strict=False)
+    purge: int = 0
+
+    @property
+    def key(self) -> ResourceKey:
+        """The CachePolicy that this came from."""
+        return ResourceKey("CachePolicy", self.namespace, self.name)
+
+
+class Snapshot(Frozen):
+    """The configuration of one gateway ("namespace/name"). All parts are sorted by namespace and name."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    gateway: str
+    routes: tuple[Route, ...] = Field(default=(), strict=False)
+    providers: tuple[Provider, ...] = Field(default=(), strict=False)
+    caches: tuple[Cache, ...] = Field(default=(), strict=False)
+
+    @property
+    def generations(self) -> dict[str, int]:
+        """Which generation of each resource this is: "ModelRoute/default/chat" -> 3."""
+        parts: tuple[Route | Provider | Cache, ...] = (*self.routes, *self.providers, *self.caches)
+        return {str(part.key): part.generation for part in parts}
