@@ -1,23 +1,27 @@
-# `make up` and `make test` are the two commands a fresh machine needs: each makes what it lacks, and reuses it the next time.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# `make up` and `make test` are the two commands that a fresh machine needs: each makes what it lacks, and reuses it the next time.
+# They need Python 3.11 or newer with venv and pip, and make.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLES ?= manifests/samples
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: up test unit unit-3.13 check format generate lock bench clean
+.PHONY: up test check format generate lock bench clean
+.DELETE_ON_ERROR:
 
 up: $(VENV)/.gateway
-	@$(BIN)/sluice up -f $(SAMPLES) --listen $(LISTEN)
+	@exec $(BIN)/sluice up -f $(SAMPLES) --listen $(LISTEN)
 
+# The checks, then the whole suite with its coverage, then the unit layer on another Python when there is one.
 test: check
-	@tests/run
+	@$(BIN)/python -m tests.house.suite
 
 check: $(VENV)/.dev
-	@tests/check
+	@$(BIN)/python -m tests.house.check
 
 format: $(VENV)/.dev
-	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
 generate: $(VENV)/.dev
 	@$(BIN)/python -m sluice_config.crd crds
@@ -26,21 +30,31 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
 clean:
-	@rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	@rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Rewrites the locks: hashes of every wheel, no index addresses.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@$(LOCK) --extra build --extra gateway pyproject.toml -o requirements/gateway.txt
 	@$(LOCK) --extra build --extra dev --extra bench -c requirements/gateway.txt pyproject.toml -o requirements/dev.txt
 
-PIP := $(BIN)/python -m pip install -q --disable-pip-version-check --no-input
-$(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or newer: install one, or run make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+# $(call install,VENV,LOCK): what the lock says and nothing else, then the checkout itself.
+install = $(1)/bin/python -m pip install -q --disable-pip-version-check --no-input --require-hashes -r $(2) \
+	&& $(1)/bin/python -m pip install -q --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .
 
-$(VENV)/.gateway: requirements/gateway.txt pyproject.toml | $(VENV)/bin/python
-	@echo "installing Sluice into $(VENV)" && $(PIP) --require-hashes -r requirements/gateway.txt && $(PIP) --no-deps --no-build-isolation -e . && touch $@
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or newer with venv and pip (on Debian: apt install python3-venv)." >&2; \
+		echo "Install one, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.dev: requirements/dev.txt requirements/gateway.txt pyproject.toml | $(VENV)/bin/python
-	@echo "installing Sluice and its development tools into $(VENV)" && $(PIP) --require-hashes -r requirements/dev.txt && $(PIP) --no-deps --no-build-isolation -e . && touch $@ $(VENV)/.gateway
+$(VENV)/.gateway: requirements/gateway.txt pyproject.toml | $(BIN)/python
+	@echo "installing Sluice into $(VENV)" && $(call install,$(VENV),requirements/gateway.txt) && touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/gateway.txt pyproject.toml | $(BIN)/python
+	@echo "installing Sluice and its development tools into $(VENV)" && $(call install,$(VENV),requirements/dev.txt) && touch $@ $(VENV)/.gateway
+
+# The same lock on another Python; made only by tests.house.suite, which finds the interpreter: make .venv-3.13/.dev PYTHON_3_13=...
+.venv-3.13/.dev: requirements/dev.txt pyproject.toml
+	@test -x .venv-3.13/bin/python || $(PYTHON_3_13) -m venv .venv-3.13 || { rm -rf .venv-3.13; exit 1; }
+	@echo "installing Sluice and its development tools into .venv-3.13" && $(call install,.venv-3.13,requirements/dev.txt) && touch $@
