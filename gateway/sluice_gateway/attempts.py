@@ -1,0 +1,77 @@
+"""What went wrong with each target of a request, and what the caller is told when none is left."""
+
+import math
+from dataclasses import dataclass
+
+from sluice_gateway.errors import (
+    AllProvidersFailed,
+    GatewayError,
+    ModelNotFound,
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderRefused,
+    RateLimitExceeded,
+    UpstreamTimedOut,
+)
+from sluice_gateway.providers.adapter import Fault, FaultKind
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One target that did not serve.
+
+    ``reason`` holds no key and no host; ``status`` is the provider's, if it answered.
+    """
+
+    target: str
+    fault: Fault
+    status: int | None
+    reason: str
+    milliseconds: float
+
+    def described(self) -> dict[str, object]:
+        """The form that errors and log lines show."""
+        return {
+            "target": self.target,
+            "status": self.status,
+            "reason": self.reason,
+            "milliseconds": round(self.milliseconds, 1),
+        }
+
+
+class AttemptFailed(Exception):
+    """A target did not serve, nothing of it has reached the caller, and another target may."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt.reason)
+        self.attempt = attempt
+
+
+def refusal(fault: Fault, message: str) -> ProviderRefused:
+    """The caller's own mistake, as the provider put it."""
+    return ProviderRefused(message, status=fault.status, code=fault.code, kind=fault.type, param=fault.param)
+
+
+def failure_of(attempts: list[Attempt]) -> GatewayError:
+    """The error for a request whose attempts have all failed; a single one is named for what it was."""
+    details = {"attempts": [attempt.described() for attempt in attempts]}
+    if len(attempts) > 1:
+        message = f"none of {len(attempts)} targets could serve the request"
+        return AllProvidersFailed(message, retry_after=_soonest(attempts), details=details)
+    attempt = attempts[0]
+    kind, message = attempt.fault.kind, f"{attempt.target}: {attempt.reason}"
+    if kind is FaultKind.RATE_LIMITED:
+        return RateLimitExceeded(message, retry_after=_soonest(attempts), details=details)
+    if kind is FaultKind.MODEL_NOT_OFFERED:
+        return ModelNotFound(message, param="model", details=details)
+    if kind in (FaultKind.KEY_REFUSED, FaultKind.NO_CREDIT):
+        return ProviderAuthFailed(message, details=details)
+    if kind is FaultKind.TIMEOUT:
+        return UpstreamTimedOut(message, details=details)
+    return ProviderError(message, details=details)
+
+
+def _soonest(attempts: list[Attempt]) -> int | None:
+    """When the first of them may serve again, in whole seconds."""
+    waits = [attempt.fault.retry_after for attempt in attempts if attempt.fault.retry_after is not None]
+    return math.ceil(min(waits)) if waits else None

@@ -1,0 +1,40 @@
+"""Who is calling: keys of consumers, known only by their SHA-256."""
+
+import hashlib
+from collections.abc import Mapping
+
+from sluice_gateway.credentials import Secret
+from sluice_gateway.errors import InvalidAPIKey
+
+ANONYMOUS = "anonymous"
+_HASHED = "sha256:"
+
+
+class Callers:
+    """Finds the consumer of a key.
+
+    A look-up by digest takes no time that depends on how much of a key was guessed right.
+    """
+
+    def __init__(self, keys: Mapping[str, Secret], *, required: bool) -> None:
+        self._required = required
+        self._consumers = {_digest_of(secret.reveal()): consumer for consumer, secret in sorted(keys.items())}
+
+    def identify(self, authorization: str | None) -> str:
+        """The consumer of an ``Authorization`` header. Raises InvalidAPIKey when keys are required and this is none."""
+        if not self._required:
+            return ANONYMOUS
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise InvalidAPIKey("no API key was given; send it as: Authorization: Bearer KEY")
+        consumer = self._consumers.get(hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest())
+        if consumer is None:
+            raise InvalidAPIKey("the API key is not known")
+        return consumer
+
+
+def _digest_of(entry: str) -> str:
+    """An entry of the Secret is a key, or ``sha256:`` and its digest in hex."""
+    if entry.startswith(_HASHED):
+        return entry.removeprefix(_HASHED).lower()
+    return hashlib.sha256(entry.encode()).hexdigest()

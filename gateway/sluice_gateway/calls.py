@@ -1,0 +1,113 @@
+"""A caller's request to a model, read once: the body as it came, and the few facts that routing needs.
+
+The body is relayed byte for byte with only the value of ``model`` replaced, so that unknown fields, the order of keys
+and the digits of numbers survive.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sluice_gateway.errors import CallerError, InvalidJSON
+
+MAX_MODEL_LENGTH = 256  # the bound of ModelRoute.spec.models; a longer name can't be served, and is not worth logging
+
+_decode = msgspec.json.Decoder().decode
+
+# One token of valid JSON that matters for finding a top-level key: a whole string, or a bracket.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_COLON = re.compile(rb"\s*:\s*")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request body.
+
+    ``model`` is the name that the caller asked for; ``document`` the parsed body, not to be changed.
+    """
+
+    body: bytes
+    document: dict[str, Any]
+    model: str
+    stream: bool
+    _place: tuple[int, int] | None = field(default=None, repr=False)
+
+    def body_for(self, model: str) -> bytes:
+        """The body with ``model`` as the name of the model, all other bytes as they came.
+
+        Raises CallerError when the body names ``model`` twice: parsers differ in which of the two counts.
+        """
+        if model == self.model and self._place is None and _plain(self.body):
+            return self.body
+        if self._place is None:
+            self._place = _find_model(self.body)
+        start, end = self._place
+        return b"".join((self.body[:start], msgspec.json.encode(model), self.body[end:]))
+
+
+def parse(body: bytes) -> Call:
+    """Read a request body.
+
+    Raises InvalidJSON when it is not JSON, CallerError when it is not an object or lacks what every call needs.
+    """
+    try:
+        document = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJSON(f"the body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InvalidJSON("the body is nested too deep") from None
+    if type(document) is not dict:
+        raise CallerError("the body must be a JSON object")
+    model = document.get("model")
+    if type(model) is not str or not model:
+        raise CallerError("model must be a string that names a model", param="model")
+    if len(model) > MAX_MODEL_LENGTH:
+        raise CallerError(f"model must have at most {MAX_MODEL_LENGTH} characters", param="model")
+    stream = document.get("stream")
+    if stream is not None and type(stream) is not bool:
+        raise CallerError("stream must be true or false", param="stream")
+    return Call(body, document, model, stream is True)
+
+
+def _plain(body: bytes) -> bool:
+    """Whether the key ``model`` stands exactly once, at the top level.
+
+    The parsed document has the key. Unless it is written with an escape, which for these letters is always ``\\u00..``,
+    it is one of the places where ``"model"`` stands; if there is only one such place, it is that one.
+    """
+    return body.count(b'"model"') == 1 and b"\\u00" not in body
+
+
+def _find_model(body: bytes) -> tuple[int, int]:
+    """Where the value of the top-level key ``model`` starts and ends, quotes included."""
+    if _plain(body):
+        return _value_span(body, body.index(b'"model"') + len(b'"model"'))
+    return _scan(body)
+
+
+def _value_span(body: bytes, after_key: int) -> tuple[int, int]:
+    colon = _COLON.match(body, after_key)
+    value = _STRING.match(body, colon.end()) if colon else None
+    if value is None:
+        raise CallerError("model must be given once, as a string", param="model")
+    return value.span()
+
+
+def _scan(body: bytes) -> tuple[int, int]:
+    """The same by walking all strings and brackets: for bodies that speak of ``"model"`` elsewhere too."""
+    depth = 0
+    keys = []
+    for token in _TOKEN.finditer(body):
+        text = token.group()
+        if text in (b"{", b"["):
+            depth += 1
+        elif text in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and _COLON.match(body, token.end()) and _decode(text) == "model":
+            keys.append(token.end())
+    if len(keys) != 1:
+        raise CallerError("model stands more than once in the body", param="model")
+    return _value_span(body, keys[0])

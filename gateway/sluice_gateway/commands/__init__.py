@@ -1,0 +1,1 @@
+"""What the ``sluice`` command does, one module a sub-command."""

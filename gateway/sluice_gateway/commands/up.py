@@ -1,0 +1,74 @@
+"""``sluice up``: the gateway on this machine, from a folder of YAML."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import uvloop
+
+from sluice_config.compile import Gateway
+from sluice_gateway.process import CannotListen, Process
+from sluice_gateway.settings import Settings
+from sluice_gateway.sources.directory import DirectorySource
+from sluice_gateway.sources.source import Loaded, Refused
+from sluice_gateway.telemetry.log import make_logger
+
+
+class Terminal:
+    """Tells the person in front of the terminal what is served, and what is wrong with their files."""
+
+    def __init__(self, settings: Settings, paths: Sequence[Path], out: TextIO) -> None:
+        self._url = f"http://{settings.listen}"
+        self._paths = ", ".join(str(path) for path in paths)
+        self._auth = settings.auth
+        self._out = out
+        self._greeted = False
+
+    def show(self, event: Loaded | Refused) -> None:
+        """Print one event of the source."""
+        for located in event.findings:
+            self._say(str(located))
+        if isinstance(event, Refused):
+            kept = "the last good configuration stays" if self._greeted else "nothing is served yet"
+            self._say(f"refused: {event.reason}; {kept}")
+        elif self._greeted:
+            self._say(f"loaded {event.origin}: {_counted(event)}")
+        else:
+            self._greeted = True
+            self._say(f"Sluice serves {self._url} from {event.origin}: {_counted(event)}.")
+            self._say(f"Edit a file, and the next request sees it.\n\n{self._curl(event)}")
+
+    def _curl(self, event: Loaded) -> str:
+        names = [name for route in event.snapshot.routes for name in route.models]
+        model = next((name for name in sorted(names) if "*" not in name), "MODEL")
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
+        key = " -H 'authorization: Bearer KEY'" if self._auth else ""
+        return f"  curl {self._url}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    -d '{body}'\n"
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+
+def _counted(event: Loaded) -> str:
+    routes, providers = len(event.snapshot.routes), len(event.snapshot.providers)
+    return f"{routes} route{'s' * (routes != 1)}, {providers} provider{'s' * (providers != 1)}"
+
+
+def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], out: TextIO) -> int:
+    """Serve until told to stop. Returns the exit code."""
+    source = DirectorySource(paths, Gateway(namespace=settings.namespace, name=settings.gateway), environ)
+    terminal = Terminal(settings, paths, out)
+
+    async def serve() -> None:
+        await Process(settings, source, make_logger(settings.log_level), environ, terminal.show).run()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    except CannotListen as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 1
+    return 0

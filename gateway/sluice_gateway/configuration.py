@@ -1,0 +1,82 @@
+"""The configuration that is served: the last good one, and what was refused since."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sluice_gateway.callers import Callers
+from sluice_gateway.routing.table import RoutingTable, build_table
+from sluice_gateway.sources.source import Loaded, LocatedFinding, Refused, Source
+from sluice_gateway.telemetry.log import Logger
+from sluice_gateway.telemetry.metrics import Metrics
+from sluice_gateway.upstream import Upstream
+
+Observer = Callable[[Loaded | Refused], None]
+
+
+class Configuration:
+    """Follows a source.
+
+    ``table`` and ``callers`` are replaced whole, between two requests; None until something was loaded.
+    """
+
+    def __init__(
+        self, http: Upstream, *, auth: bool, logger: Logger, metrics: Metrics, observer: Observer | None = None
+    ) -> None:
+        self.table: RoutingTable | None = None
+        self.callers = Callers({}, required=auth)
+        self._loaded: Loaded | None = None
+        self._refused: Refused | None = None
+        self._http = http
+        self._auth = auth
+        self._logger = logger
+        self._metrics = metrics
+        self._observer = observer
+
+    async def follow(self, source: Source) -> None:
+        """Take each event of ``source``, for ever."""
+        async for event in source.events():
+            await self.take(event)
+
+    async def take(self, event: Loaded | Refused) -> None:
+        """Serve what was loaded, or note why the last good state stays."""
+        if isinstance(event, Loaded):
+            await self._load(event)
+        else:
+            self._refused = event
+            self._metrics.reloads.labels("refused").inc()
+            self._logger.error(
+                "configuration refused", reason=event.reason, findings=[str(finding) for finding in event.findings]
+            )
+        if self._observer is not None:
+            self._observer(event)
+
+    async def _load(self, event: Loaded) -> None:
+        # Aside, in a thread: a table of thousands of routes must not hold up streams.
+        table = await asyncio.to_thread(build_table, event.snapshot, event.digest, event.credentials, self._http)
+        self.table, self.callers = table, Callers(event.callers, required=self._auth)
+        self._loaded, self._refused = event, None
+        self._metrics.reloads.labels("loaded").inc()
+        self._metrics.config.clear()
+        self._metrics.config.labels(event.digest).set(1)
+        self._logger.info(
+            "configuration loaded", digest=event.digest, origin=event.origin, routes=len(event.snapshot.routes)
+        )
+
+    def described(self) -> dict[str, Any]:
+        """What is served and what was refused, without any secret: the answer of /internal/config."""
+        loaded, refused = self._loaded, self._refused
+        return {
+            "gateway": loaded.snapshot.gateway if loaded else None,
+            "digest": loaded.digest if loaded else None,
+            "schemaVersion": loaded.snapshot.schema_version if loaded else None,
+            "credentialsRevision": loaded.credentials.revision if loaded else None,
+            "origin": loaded.origin if loaded else None,
+            "resources": loaded.snapshot.generations if loaded else {},
+            "findings": _described(loaded.findings if loaded else ()),
+            "refused": {"reason": refused.reason, "findings": _described(refused.findings)} if refused else None,
+        }
+
+
+def _described(findings: tuple[LocatedFinding, ...]) -> list[dict[str, Any]]:
+    return [located.described() for located in findings]

@@ -1,0 +1,156 @@
+"""The flow of a request, from the parsed call to the last byte of its answer. The file to read first.
+
+route -> plan -> attempt target after target, until one serves -> relay -> the record of what happened.
+Stream and non-stream take the same path; nothing here knows the HTTP server in front.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
+from sluice_gateway.calls import Call
+from sluice_gateway.errors import ModelNotFound
+from sluice_gateway.providers.adapter import BadEvent, Fault, FaultKind
+from sluice_gateway.relay import Client, Stream, StreamFailed
+from sluice_gateway.routing.plan import Candidate, make_plan
+from sluice_gateway.routing.table import Match, RoutingTable
+from sluice_gateway.telemetry.record import Record, Recorder
+from sluice_gateway.upstream import (
+    Answer,
+    Timeouts,
+    UpstreamError,
+    UpstreamTimeout,
+)
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
+MAX_ERROR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer for the caller, in JSON."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request on its way.
+
+    ``deadline`` is the loop's time by which it must have ended, None without one of the caller's own.
+    """
+
+    call: Call
+    table: RoutingTable
+    record: Record
+    client: Client
+    deadline: float | None
+
+
+class Pipeline:
+    """Serves calls.
+
+    ``clock`` gives seconds that only grow; ``keepalive_seconds`` of silence in a stream are filled with a comment.
+    """
+
+    def __init__(self, recorder: Recorder, clock: Callable[[], float], keepalive_seconds: float) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._keepalive_seconds = keepalive_seconds
+
+    async def serve(self, exchange: Exchange) -> Reply | None:
+        """Answer a call; None when the answer has been streamed to the client. Raises GatewayError while nothing was
+        sent.
+        """
+        call, record = exchange.call, exchange.record
+        match = _match(exchange.table, call.model)
+        record.route = match.route.label
+        attempts: list[Attempt] = []
+        for candidate in make_plan(match, call.model).to_try():
+            record.target = candidate.label
+            record.attempts += 1
+            try:
+                reply = await self._attempt(exchange, candidate)
+            except AttemptFailed as failed:
+                attempts.append(failed.attempt)
+                record.failed_attempts.append(failed.attempt.described())
+                self._recorder.attempt(candidate.label, failed.attempt.fault.kind)
+            else:
+                self._recorder.attempt(candidate.label, record.code or "served")
+                return reply
+        raise failure_of(attempts)
+
+    async def _attempt(self, exchange: Exchange, candidate: Candidate) -> Reply | None:
+        """Ask one target. Raises AttemptFailed when another may serve, CallerError when none would."""
+        target, started = candidate.target, self._clock()
+        body = target.provider.adapter.build_request(exchange.call, candidate.model)
+        timeouts = _until(target.timeouts, exchange.deadline, started)
+        headers = (("x-request-id", exchange.record.request_id),)
+        answer = None
+        try:
+            answer = await target.provider.upstream.send(target.provider.chat, body, timeouts, headers)
+            return await self._relay(exchange, candidate, answer)
+        except UpstreamError as error:
+            fault = _fault(error)
+        except BadEvent as error:
+            fault = Fault(kind=FaultKind.FAILED, status=502, message=str(error))
+        except StreamFailed as error:
+            fault = error.fault
+        finally:
+            if answer is not None:
+                answer.close()
+        reason = target.provider.redact(fault.message)
+        if fault.kind is FaultKind.CALLER:
+            raise refusal(fault, reason)
+        if fault.kind is FaultKind.KEY_REFUSED:
+            reason = "the provider refused the gateway's key"
+        status = answer.status if answer is not None else None
+        raise AttemptFailed(Attempt(candidate.label, fault, status, reason, (self._clock() - started) * 1000))
+
+    async def _relay(self, exchange: Exchange, candidate: Candidate, answer: Answer) -> Reply | None:
+        record, adapter = exchange.record, candidate.target.provider.adapter
+        record.provider_request_id = answer.header("x-request-id")
+        if not 200 <= answer.status < 300:
+            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await answer.read(MAX_ERROR_BYTES)))
+        if exchange.call.stream:
+            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock)
+            await stream.relay(self._keepalive_seconds)
+            return None
+        body = await answer.read(MAX_ANSWER_BYTES)
+        record.first_byte = self._clock()
+        response = adapter.parse_response(body)
+        if response.fault is not None:
+            raise StreamFailed(response.fault)
+        record.usage = response.usage
+        return Reply(body)
+
+
+def _match(table: RoutingTable, model: str) -> Match:
+    match = table.match(model)
+    if match is None:
+        raise ModelNotFound(f"no route serves the model {model!r}", param="model")
+    if not match.route.targets_for(model):
+        message = (
+            f"route {match.route.label} serves {model!r}, but has no target that can serve now; see /internal/config"
+        )
+        raise ModelNotFound(message, param="model")
+    return match
+
+
+def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:
+    """``timeouts``, shortened to what is left until the caller's own deadline."""
+    if deadline is None or deadline - now >= timeouts.total:
+        return timeouts
+    left = max(0.001, deadline - now)
+    return Timeouts(
+        connect=min(timeouts.connect, left),
+        first_byte=min(timeouts.first_byte, left),
+        idle=min(timeouts.idle, left),
+        total=left,
+    )
+
+
+def _fault(error: UpstreamError) -> Fault:
+    if isinstance(error, UpstreamTimeout):
+        return Fault(kind=FaultKind.TIMEOUT, status=504, message=error.reason)
+    return Fault(kind=FaultKind.FAILED, status=502, message=error.reason)

@@ -1,0 +1,138 @@
+"""The gateway process: what is wired to what, and its life from the first signal of readiness to the last byte of the
+last stream.
+"""
+
+import asyncio
+import contextlib
+import gc
+import resource
+import signal
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from sluice_gateway.configuration import Configuration, Observer
+from sluice_gateway.in_flight import InFlight
+from sluice_gateway.pipeline import Pipeline
+from sluice_gateway.server.app import App
+from sluice_gateway.server.connection import Server
+from sluice_gateway.server.inference import Inference
+from sluice_gateway.settings import Settings
+from sluice_gateway.sources.source import Source
+from sluice_gateway.telemetry.log import Logger
+from sluice_gateway.telemetry.metrics import Metrics
+from sluice_gateway.telemetry.record import Recorder
+from sluice_gateway.upstream import LeanUpstream, SessionUpstream, Upstream
+
+_BACKLOG = 4096  # connections that wait to be accepted: a burst of clients after a roll-out
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_CLOSE_SECONDS = 2.0  # for connections to close once the last request has ended
+
+
+class CannotListen(Exception):
+    """The address is taken, or not ours."""
+
+
+class Process:
+    """One gateway.
+
+    ``run`` returns when it has been told to stop and the last request has ended, or the grace period is over.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        logger: Logger,
+        environ: Mapping[str, str],
+        observer: Observer | None = None,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._logger = logger
+        self._environ = environ
+        self._observer = observer
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve. Raises CannotListen, and what breaks the source."""
+        settings, loop = self._settings, asyncio.get_running_loop()
+        metrics = Metrics()
+        recorder = Recorder(self._logger, metrics)
+        http = _upstream(self._environ)
+        configuration = Configuration(
+            http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
+        )
+        in_flight = InFlight(settings.max_in_flight)
+        pipeline = Pipeline(recorder, loop.time, settings.keepalive_seconds)
+        inference = Inference(configuration, pipeline, recorder, in_flight, loop.time, settings.max_body_bytes)
+        app = App(inference, configuration, in_flight, metrics)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stopping.set)
+        _allow_many_connections()
+        runner = web.ServerRunner(Server(app.handle), shutdown_timeout=_CLOSE_SECONDS)
+        await runner.setup()
+        try:
+            site = await self._listen(runner)
+            await self._until_stopped(configuration)
+            await self._drain(app, site, in_flight)
+        finally:
+            await runner.cleanup()
+            await http.close()
+
+    async def _listen(self, runner: web.ServerRunner) -> web.TCPSite:
+        address = self._settings.listen
+        site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+        return site
+
+    async def _until_stopped(self, configuration: Configuration) -> None:
+        """Follow the source until told to stop; if following ends by itself, so does the process."""
+        following = asyncio.create_task(configuration.follow(self._source))
+        stopping = asyncio.create_task(self._stopping.wait())
+        _settle_memory()
+        done, _ = await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
+        for task in (following, stopping):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        if stopping not in done:
+            raise RuntimeError("the source of the configuration has ended")
+
+    async def _drain(self, app: App, site: web.TCPSite, in_flight: InFlight) -> None:
+        """Not ready at once, no new connection; what is being served may end."""
+        app.draining = True
+        self._logger.info("draining", in_flight=in_flight.count, seconds=self._settings.drain_seconds)
+        await site.stop()
+        try:
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await in_flight.drained()
+        except TimeoutError:
+            self._logger.warning("grace period over", in_flight=in_flight.count)
+        self._logger.info("stopped")
+
+
+def _upstream(environ: Mapping[str, str]) -> Upstream:
+    """The lean leg; behind a forward proxy, aiohttp's client, which knows how to speak to one."""
+    if any(environ.get(name) or environ.get(name.lower()) for name in _PROXY_VARIABLES):
+        return SessionUpstream()
+    return LeanUpstream()
+
+
+def _allow_many_connections() -> None:
+    """Each connection is a file; the usual soft limit of 1,024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _settle_memory() -> None:
+    """What start-up made stays: keep the garbage collector from walking through it again and again (4.5 % of a
+    request's CPU).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

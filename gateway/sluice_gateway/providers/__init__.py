@@ -1,0 +1,1 @@
+"""How each provider is spoken to: facts about vendors as data, wire shapes as pure adapters, and the built-in mock."""

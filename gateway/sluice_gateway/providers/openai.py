@@ -1,0 +1,206 @@
+"""OpenAI's chat completions, and all who speak them (OpenAI API reference, "Chat" and "Errors").
+
+The caller's shape is the provider's: bodies and frames are relayed as bytes, and only read for what the gateway must
+know.
+"""
+
+import math
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from sluice_gateway.calls import Call
+from sluice_gateway.providers.adapter import BadEvent, Event, Fault, FaultKind, Response, Usage
+
+MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to a caller
+
+# Words by which vendors say that the account has run dry, where the status alone does not (402 always does).
+_NO_CREDIT_CODES = frozenset(
+    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
+)
+_NO_CREDIT_WORDS = ("credit balance", "insufficient balance", "exceeded your current quota", "out of credits")
+
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_TEXT_ONLY = None
+_DONE = Event(done=True)
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Body(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: msgspec.Raw | None = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+class OpenAIAdapter:
+    """The adapter of OpenAI's shape."""
+
+    def build_request(self, call: Call, model: str) -> bytes:
+        """The caller's body with the provider's name of the model."""
+        return call.body_for(model)
+
+    def parse_response(self, body: bytes) -> Response:
+        """A whole answer; an error object under status 200 is a fault."""
+        read = _read(body)
+        if read.error is not None and (fault := _fault_within(read.error)):
+            return Response(fault=fault)
+        return Response(usage=_usage(read.usage))
+
+    def parse_event(self, data: bytes) -> Event | None:
+        """One event's data."""
+        if data == b"[DONE]":
+            return _DONE
+        read = _read(data)
+        if read.error is not None and (fault := _fault_within(read.error)):
+            return Event(fault=fault)
+        finished = bool(read.choices) and any(choice.finish_reason for choice in read.choices or ())
+        if not finished and read.usage is None:
+            return _TEXT_ONLY
+        return Event(finished=finished, usage=_usage(read.usage))
+
+    def parse_error(self, status: int, header: Callable[[str], str | None], body: bytes) -> Fault:
+        """An answer of another status: JSON in OpenAI's shape, a vendor's variant of it, HTML, text or nothing."""
+        error = _error_object(body)
+        message = _words(error.get("message")) or f"the provider answered with status {status}"
+        code = _words(error.get("code"))
+        return Fault(
+            kind=_kind(status, code, message),
+            status=status,
+            message=message,
+            code=code,
+            type=_words(error.get("type")),
+            param=_words(error.get("param")),
+            retry_after=_retry_after(header("retry-after"), header("date")),
+        )
+
+
+def _read(data: bytes) -> _Body:
+    try:
+        return _decode_body(data)
+    except msgspec.ValidationError:
+        return _read_loosely(data)
+    except _NOT_JSON:
+        raise BadEvent("the provider sent something that is not JSON") from None
+
+
+def _read_loosely(data: bytes) -> _Body:
+    """JSON whose types are not those of the reference: what can be understood still counts."""
+    document = _decode_any(data)
+    if not isinstance(document, dict):
+        raise BadEvent("the provider sent JSON that is not an object")
+    read = _Body()
+    for field, kind in (("choices", list[_Choice]), ("usage", _Usage)):
+        try:
+            setattr(read, field, msgspec.convert(document.get(field), kind | None))
+        except msgspec.ValidationError:
+            continue
+    if document.get("error") is not None:
+        read.error = msgspec.Raw(msgspec.json.encode(document["error"]))
+    return read
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
+        return None
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        prompt=usage.prompt_tokens or 0,
+        completion=usage.completion_tokens or 0,
+        cached=(prompt.cached_tokens or 0) if prompt else 0,
+        reasoning=(completion.reasoning_tokens or 0) if completion else 0,
+    )
+
+
+def _fault_within(raw: msgspec.Raw) -> Fault | None:
+    """An error object inside a successful answer; ``"error": null`` is none."""
+    error = _decode_any(raw)
+    if error is None:
+        return None
+    if not isinstance(error, dict):
+        error = {"message": error}
+    code, message = _words(error.get("code")), _words(error.get("message")) or "the provider reported an error"
+    status = int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else 500
+    return Fault(
+        kind=_kind(status, code, message), status=status, message=message, code=code, type=_words(error.get("type"))
+    )
+
+
+def _error_object(body: bytes) -> dict[str, Any]:
+    """``{"error": {...}}``, ``{"error": "text"}``, ``{"message": ...}`` or ``{"detail": ...}``; {} for all else."""
+    try:
+        document = _decode_any(body)
+    except _NOT_JSON:
+        return {}
+    if isinstance(document, list) and document:
+        document = document[0]
+    if not isinstance(document, dict):
+        return {}
+    error = document.get("error", document)
+    if isinstance(error, dict):
+        return error if "message" in error else {**error, "message": error.get("detail")}
+    return {"message": error}
+
+
+def _words(value: object) -> str | None:
+    """A provider's text, short and on one line; None when it is not text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return " ".join(value.split())[:MAX_MESSAGE_LENGTH] if isinstance(value, str) else None
+
+
+_BY_STATUS: dict[int, FaultKind] = {
+    401: FaultKind.KEY_REFUSED,
+    402: FaultKind.NO_CREDIT,
+    403: FaultKind.KEY_REFUSED,
+    404: FaultKind.MODEL_NOT_OFFERED,
+    408: FaultKind.TIMEOUT,
+    429: FaultKind.RATE_LIMITED,
+}
+
+
+def _kind(status: int, code: str | None, message: str) -> FaultKind:
+    lowered = message.lower()
+    if status in (400, 403, 429) and (code in _NO_CREDIT_CODES or any(words in lowered for words in _NO_CREDIT_WORDS)):
+        return FaultKind.NO_CREDIT
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return FaultKind.CALLER if 400 <= status < 500 else FaultKind.FAILED
+
+
+def _retry_after(value: str | None, date: str | None) -> float | None:
+    """Seconds from ``Retry-After``: a number, or a date, which counts from the answer's own ``Date`` (RFC 9110,
+    10.2.3).
+
+    None when absent or unreadable.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(date or "")).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

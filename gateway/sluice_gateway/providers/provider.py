@@ -1,0 +1,80 @@
+"""A provider, ready to be called: what its policy says, joined with facts about the vendor, its key and a way to reach
+it.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from sluice_config import snapshot
+from sluice_gateway.credentials import Credentials
+from sluice_gateway.providers.adapter import Adapter
+from sluice_gateway.providers.mock import MockUpstream
+from sluice_gateway.providers.openai import OpenAIAdapter
+from sluice_gateway.providers.vendors import VENDORS
+from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
+
+# One adapter a wire shape. The mock speaks OpenAI's.
+ADAPTERS: dict[str, Adapter] = {"openai": OpenAIAdapter(), "mock": OpenAIAdapter()}
+
+_MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .invalid from resolving
+
+
+class Provider:
+    """One ProviderPolicy at run time. Holds a key inside its endpoint; nothing of it is shown by ``repr``."""
+
+    __slots__ = ("_unspeakable", "adapter", "chat", "label", "models", "timeouts", "upstream", "vendor")
+
+    def __init__(
+        self, policy: snapshot.Provider, adapter: Adapter, upstream: Upstream, base_url: str, key: str | None
+    ) -> None:
+        self.label = policy.name
+        self.vendor = policy.vendor
+        self.models = {model.name: model for model in policy.models}
+        self.adapter = adapter
+        self.upstream = upstream
+        self.chat = Endpoint("POST", f"{base_url.rstrip('/')}/chat/completions", _headers(policy, key))
+        timeouts = policy.timeouts
+        self.timeouts = Timeouts(
+            connect=timeouts.connect_seconds,
+            first_byte=timeouts.first_byte_seconds,
+            idle=timeouts.idle_seconds,
+            total=timeouts.total_seconds,
+        )
+        host = urlsplit(base_url).hostname or ""
+        self._unspeakable = tuple(word for word in (key, urlsplit(base_url).netloc, host) if word)
+
+    def redact(self, text: str) -> str:
+        """``text`` without this provider's key and host: a provider may quote them in its errors."""
+        for word in self._unspeakable:
+            text = text.replace(word, "***")
+        return text
+
+
+def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:
+    headers = [("content-type", "application/json"), ("user-agent", "sluice"), *policy.headers]
+    if policy.openai and policy.openai.organization:
+        headers.append(("openai-organization", policy.openai.organization))
+    if policy.openai and policy.openai.project:
+        headers.append(("openai-project", policy.openai.project))
+    if key:
+        headers.append(("authorization", f"Bearer {key}"))
+    return headers
+
+
+def make_provider(
+    policy: snapshot.Provider, credentials: Credentials, http: Upstream, mock: Callable[..., Upstream] = MockUpstream
+) -> Provider | None:
+    """The provider of ``policy``; None when this gateway can't speak to it (compile says so in its findings)."""
+    vendor = VENDORS.get(policy.vendor)
+    adapter = ADAPTERS.get(vendor.wire) if vendor else None
+    if vendor is None or adapter is None or not policy.enabled:
+        return None
+    secret = credentials.values.get(policy.credentials) if policy.credentials else None
+    if policy.credentials and secret is None:
+        return None
+    if vendor.wire == "mock":
+        return Provider(policy, adapter, mock(policy.mock), _MOCK_URL, None)
+    base_url = policy.base_url or vendor.base_url
+    if base_url is None:
+        return None
+    return Provider(policy, adapter, http, base_url, secret.reveal() if secret else None)

@@ -1,0 +1,170 @@
+"""The routing table: a snapshot made ready for requests. Built aside, swapped in one step, never changed.
+
+A request keeps the table that it started with until it ends.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sluice_config import snapshot
+from sluice_config.resources.model_route import RouteTimeouts
+from sluice_gateway.credentials import Credentials
+from sluice_gateway.providers.provider import Provider, make_provider
+from sluice_gateway.upstream import Timeouts, Upstream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One place where a route's requests can go. ``model`` None stands for the requested name."""
+
+    provider: Provider
+    model: str | None
+    timeouts: Timeouts
+
+    def label(self, requested: str) -> str:
+        """``provider/model``, as headers, logs and errors show it."""
+        return f"{self.provider.label}/{self.model or requested}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One ModelRoute at run time. ``label`` is ``namespace/name``; targets stand in the order of preference.
+
+    ``offers`` (of a route without targets) are the providers of its namespace by the name of each model that they
+    offer.
+    """
+
+    label: str
+    models: tuple[str, ...]
+    targets: tuple[Target, ...]
+    offers: Mapping[str, tuple[Target, ...]] | None
+    strategy: str
+    max_targets: int
+
+    def targets_for(self, requested: str) -> tuple[Target, ...]:
+        """The targets of a requested name, best first."""
+        return self.targets if self.offers is None else self.offers.get(requested, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route, and the pattern of it that fits the requested name best."""
+
+    route: Route
+    pattern: str
+
+
+class RoutingTable:
+    """All routes of one snapshot.
+
+    ``digest`` identifies the snapshot; ``tag`` is its short form for the x-sluice-config header.
+    """
+
+    def __init__(self, digest: str, routes: Mapping[str, Route]) -> None:
+        self.digest = digest
+        self.tag = digest.removeprefix("sha256:")[:12]
+        self.routes = tuple(
+            sorted({route.label: route for route in routes.values()}.values(), key=lambda route: route.label)
+        )
+        self._exact: dict[str, Match] = {}
+        self._prefixes: dict[str, Match] = {}
+        for pattern, route in routes.items():
+            wanted = self._prefixes if pattern.endswith("*") else self._exact
+            wanted[pattern.removesuffix("*")] = Match(route, pattern)
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
+
+    def match(self, requested: str) -> Match | None:
+        """The route for a requested name: exact beats the longest prefix beats ``*``. Time grows with the number of
+        distinct lengths.
+        """
+        return self._exact.get(requested) or next(self._by_prefix(requested), None)
+
+    def matches(self, requested: str) -> list[Match]:
+        """All patterns that fit, best first."""
+        exact = self._exact.get(requested)
+        return [*([exact] if exact else ()), *self._by_prefix(requested)]
+
+    def _by_prefix(self, requested: str) -> Iterator[Match]:
+        for length in self._lengths:
+            if length <= len(requested) and (match := self._prefixes.get(requested[:length])):
+                yield match
+
+    def names(self) -> Iterator[tuple[str, Match]]:
+        """Every name that can be listed: exact ones, and those that providers offer and a pattern covers."""
+        yield from sorted(self._exact.items())
+        for match in self._prefixes.values():
+            offered = {name for name in _offered(match.route) if name not in self._exact and self.match(name) is match}
+            yield from ((name, match) for name in sorted(offered))
+
+
+def _offered(route: Route) -> Iterator[str]:
+    if route.offers is not None:
+        yield from route.offers
+    for target in route.targets:
+        if target.model is None:
+            yield from target.provider.models
+
+
+def build_table(config: snapshot.Snapshot, digest: str, credentials: Credentials, http: Upstream) -> RoutingTable:
+    """Make a snapshot ready: endpoints with their keys, timeouts, indexes. ``http`` reaches all providers but mocks. No
+    I/O.
+    """
+    providers: dict[tuple[str, str], Provider] = {}
+    for policy in config.providers:
+        if provider := make_provider(policy, credentials, http):
+            providers[policy.namespace, policy.name] = provider
+    offers = _offers(providers)
+    routes: dict[str, Route] = {}
+    for spec in config.routes:
+        route = _route(spec, providers, offers.get(spec.namespace, {}))
+        routes.update(dict.fromkeys(spec.models, route))
+    return RoutingTable(digest, routes)
+
+
+def _offers(providers: Mapping[tuple[str, str], Provider]) -> dict[str, dict[str, tuple[Target, ...]]]:
+    """By namespace, then by the name of a model: who offers it, in the order of the policies' names."""
+    found: dict[str, dict[str, tuple[Target, ...]]] = {}
+    for (namespace, _), provider in sorted(providers.items(), key=lambda item: item[0]):
+        models = found.setdefault(namespace, {})
+        for name in provider.models:
+            models[name] = (*models.get(name, ()), Target(provider, name, provider.timeouts))
+    return found
+
+
+def _route(
+    spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider], offers: Mapping[str, tuple[Target, ...]]
+) -> Route:
+    targets = [
+        Target(provider, target.model, _tightened(provider.timeouts, spec.timeouts))
+        for target in spec.targets
+        if (provider := providers.get((spec.namespace, target.provider)))
+    ]
+    return Route(
+        label=f"{spec.namespace}/{spec.name}",
+        models=spec.models,
+        targets=tuple(targets),
+        offers=_tightened_offers(offers, spec.timeouts) if spec.auto else None,
+        strategy=spec.strategy,
+        max_targets=spec.fallback.max_targets if spec.fallback.enabled else 1,
+    )
+
+
+def _tightened_offers(
+    offers: Mapping[str, tuple[Target, ...]], timeouts: RouteTimeouts
+) -> dict[str, tuple[Target, ...]]:
+    return {
+        name: tuple(Target(target.provider, target.model, _tightened(target.timeouts, timeouts)) for target in targets)
+        for name, targets in offers.items()
+    }
+
+
+def _tightened(provider: Timeouts, route: RouteTimeouts) -> Timeouts:
+    """A route's timeouts may only shorten its providers'."""
+    if route.first_byte_seconds is None and route.total_seconds is None:
+        return provider
+    return Timeouts(
+        connect=provider.connect,
+        first_byte=min(provider.first_byte, route.first_byte_seconds or provider.first_byte),
+        idle=provider.idle,
+        total=min(provider.total, route.total_seconds or provider.total),
+    )

@@ -1,0 +1,52 @@
+"""aiohttp's low-level server, made to answer every fault of HTTP itself in OpenAI's shape.
+
+``web.Application`` is left out: its resolver and middlewares cost more per request than all that this gateway does.
+"""
+
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from sluice_gateway.errors import CallerError, GatewayError
+
+IDLE_SECONDS = 75.0  # nginx's default: how long a connection may stay without a request
+LINGER_SECONDS = 2.0  # for the rest of a refused body, so that the caller reads the refusal instead of a reset
+
+
+class BadHTTP(CallerError):
+    """What came is not an HTTP/1.1 request that can be understood."""
+
+
+class Connection(RequestHandler):
+    """One caller's connection."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer what never became a request, and defects; the connection is closed."""
+        if status < 500:
+            error: GatewayError = BadHTTP("the request is not valid HTTP/1.1")
+        else:
+            self.log_exception("unhandled error", exc_info=exc)
+            error = GatewayError("the gateway failed; its log says why")
+        response = web.Response(status=error.status, body=error.body(), headers={"content-type": "application/json"})
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    """Makes connections of our kind."""
+
+    def __init__(self, handler: Any) -> None:
+        super().__init__(
+            handler,
+            handler_cancellation=True,  # a caller that leaves cancels its request, and so the provider's
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            access_log=None,
+        )
+
+    def __call__(self) -> RequestHandler:
+        """A protocol for a connection that has just been accepted."""
+        return Connection(self, loop=self._loop, **self._kwargs)

@@ -1,0 +1,85 @@
+"""Requests for a model: read, identify, hand to the pipeline, answer; and the record of each, however it ends."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sluice_gateway.calls import parse
+from sluice_gateway.configuration import Configuration
+from sluice_gateway.errors import CallerError, GatewayError, NotReady
+from sluice_gateway.in_flight import InFlight
+from sluice_gateway.pipeline import Exchange, Pipeline
+from sluice_gateway.routing.table import RoutingTable
+from sluice_gateway.server.body import read_json_body
+from sluice_gateway.server.replies import JSON, StreamReply, error_reply, headers_of, json_reply
+from sluice_gateway.telemetry.record import CLIENT_LEFT, Record, Recorder
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The handler of POST /v1/chat/completions."""
+
+    configuration: Configuration
+    pipeline: Pipeline
+    recorder: Recorder
+    in_flight: InFlight
+    clock: Callable[[], float]
+    max_body_bytes: int
+
+    async def chat_completions(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one request; each gives exactly one log line."""
+        record = Record(_request_id(request), request.method, request.path, self.clock())
+        table = self.configuration.table
+        try:
+            with self.in_flight:
+                return await self._serve(request, record, table)
+        except GatewayError as error:
+            record.failed(error.status, error.code or "", error.message)
+            return error_reply(error, headers_of(record, JSON, table))
+        finally:
+            self.recorder.write(record, self.clock())
+
+    async def _serve(self, request: web.BaseRequest, record: Record, table: RoutingTable | None) -> web.StreamResponse:
+        if table is None:
+            raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
+        record.consumer = self.configuration.callers.identify(request.headers.get("authorization"))
+        call = parse(await read_json_body(request, self.max_body_bytes))
+        record.model, record.stream = call.model, call.stream
+        client = StreamReply(request, record, table)
+        exchange = Exchange(call, table, record, client, self._deadline(request, record))
+        try:
+            reply = await self.pipeline.serve(exchange)
+        except ConnectionError:
+            record.failed(CLIENT_LEFT, "client_left", "the caller closed the connection")
+            reply = None
+        if reply is None and client.response is not None:
+            if not record.code:
+                record.status = 200
+            return client.response
+        if reply is None:
+            raise asyncio.CancelledError
+        record.status = 200
+        return json_reply(reply.body, headers_of(record, JSON, table))
+
+    def _deadline(self, request: web.BaseRequest, record: Record) -> float | None:
+        """From the header x-request-timeout-ms. Raises CallerError."""
+        text = request.headers.get("x-request-timeout-ms")
+        if text is None:
+            return None
+        if not text.isdigit() or not 0 < int(text) <= 86_400_000:
+            raise CallerError("x-request-timeout-ms must be a whole number of milliseconds, from 1 to 86400000")
+        return record.started + int(text) / 1000
+
+
+def _request_id(request: web.BaseRequest) -> str:
+    """The caller's own x-request-id when it is fit for headers and logs, else a new one."""
+    given = request.headers.get("x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return f"req_{secrets.token_hex(12)}"

@@ -1,0 +1,80 @@
+"""Settings of the gateway process: flags of the command, else ``SLUICE_*`` variables, else the defaults here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+
+class InvalidSetting(Exception):
+    """A variable or flag has a value that it can't have. The text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. An empty host means all interfaces."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, *, name: str) -> Self:
+        """Read ``host:port``, ``:port`` or ``[v6]:port``. Raises InvalidSetting."""
+        host, separator, port = text.rpartition(":")
+        if not separator or not port.isdigit() or int(port) > 65535:
+            raise InvalidSetting(f"{name}: {text!r} is not HOST:PORT or :PORT")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Bytes, requests and seconds, as the names say. ``auth``: whether callers must show a key."""
+
+    listen: Address = Address("", 8080)
+    gateway: str = "sluice-gateway"
+    namespace: str = "default"
+    auth: bool = True
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_in_flight: int = 1000
+    keepalive_seconds: float = 15.0
+    drain_seconds: float = 300.0
+    log_level: str = "info"
+
+    @classmethod
+    def read(
+        cls, environ: Mapping[str, str], *, listen: str | None = None, auth: str | None = None, local: bool = False
+    ) -> Self:
+        """Read ``environ``; arguments that are not None win. In local mode no key is asked for unless told. Raises
+        InvalidSetting.
+        """
+        default = cls()
+        mode = auth or environ.get("SLUICE_AUTH") or ("off" if local else "keys")
+        if mode not in ("keys", "off"):
+            raise InvalidSetting(f"SLUICE_AUTH: {mode!r} is neither keys nor off")
+        level = environ.get("SLUICE_LOG_LEVEL", default.log_level).lower()
+        if level not in ("debug", "info", "warning", "error"):
+            raise InvalidSetting(f"SLUICE_LOG_LEVEL: {level!r} is none of debug, info, warning, error")
+        address = listen or environ.get("SLUICE_LISTEN") or ("127.0.0.1:8080" if local else str(default.listen))
+        return cls(
+            listen=Address.parse(address, name="listen address"),
+            gateway=environ.get("SLUICE_GATEWAY") or default.gateway,
+            namespace=environ.get("SLUICE_NAMESPACE") or default.namespace,
+            auth=mode == "keys",
+            max_body_bytes=_number(environ, "SLUICE_MAX_BODY_BYTES", default.max_body_bytes),
+            max_in_flight=_number(environ, "SLUICE_MAX_IN_FLIGHT", default.max_in_flight),
+            keepalive_seconds=_number(environ, "SLUICE_KEEPALIVE_SECONDS", int(default.keepalive_seconds)),
+            drain_seconds=_number(environ, "SLUICE_DRAIN_SECONDS", int(default.drain_seconds), least=0),
+            log_level=level,
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+    text = environ.get(name)
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < least:
+        raise InvalidSetting(f"{name}: {text!r} is not a whole number of at least {least}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""What the gateway says of itself: one JSON line a request, and Prometheus metrics."""
