@@ -1,7 +1,8 @@
 """A Snapshot as bytes: canonical, so that equal snapshots have equal digests in every process and Python version.
 
 Canonical JSON here is UTF-8, keys sorted by code point, no spaces, no nulls (an absent value has no key) and no
-fractions (they are strings in the model). Defaults are written out: what they mean must not depend on the reader's version.
+fractions (they are strings in the model). Defaults are written out: what an absent field means must not depend on the
+reader's version.
 """
 
 import hashlib

@@ -25,8 +25,8 @@ class RoutesFrom(StrEnum):
 class Gateway:
     """A gateway, and the namespaces whose routes it takes: its annotation sluice.dev/routes-from, a selector resolved.
 
-    `local` is a gateway outside of any cluster: it takes the routes of every namespace whose gatewayRef has its name, and
-    decides conflicts by namespace and name alone.
+    `local` is a gateway outside of any cluster: it takes the routes of every namespace whose gatewayRef has its name,
+    and decides conflicts by namespace and name alone.
     """
 
     namespace: str = "default"

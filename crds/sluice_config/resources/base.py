@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from sluice_config.resources.scalars import Label, ObjectName
+from sluice_config.resources.schema import annotate
 
 GROUP = "sluice.dev"
 VERSION = "v1alpha1"
@@ -44,6 +53,33 @@ class Rule:
     field: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Marks a list whose items must differ: as a whole (`key` ""), or by the field `key`.
+
+    To the API server the list is a set, or a map by that field, so that server-side apply merges it item by item.
+    """
+
+    key: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        kind = {"x-kubernetes-list-type": "map" if self.key else "set"}
+        return handler(schema) | kind | ({"x-kubernetes-list-map-keys": [self.key]} if self.key else {})
+
+    def _check(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        first: dict[Any, int] = {}
+        for index, item in enumerate(items):
+            earlier = first.setdefault(getattr(item, self.key) if self.key else item, index)
+            if earlier != index:
+                what = f"has the {self.key} of" if self.key else "repeats"
+                message = f"items must differ: [{index}] {what} [{earlier}]"
+                raise PydanticCustomError("rule", "{message}", {"message": message, "field": ""})
+        return items
+
+
 class Frozen(BaseModel):
     """An immutable value: camelCase in documents, snake_case in Python, no unknown fields, no type coercion."""
 
@@ -61,6 +97,8 @@ class Frozen(BaseModel):
 
 class Section(Frozen):
     """A part of a spec, with the rules between its fields."""
+
+    model_config = ConfigDict(json_schema_extra=annotate)
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 

@@ -1,6 +1,6 @@
 """CachePolicy: which answers may be used again, and the store that keeps them."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -238,7 +238,7 @@ class CachePolicySpec(Section):
     """Measuring what the cache would have answered."""
     store: Store
     """Where entries are kept."""
-    warm: tuple[Warm, ...] = Field(default=(), strict=False, max_length=16)
+    warm: Annotated[tuple[Warm, ...], Field(strict=False, max_length=16)] = ()
     """Prompts that are asked ahead of time."""
     purge: int = Field(default=0, ge=0, le=2_147_483_647)
     """Raise it to empty the policy's cache at once; nothing else empties it."""

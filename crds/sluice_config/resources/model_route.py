@@ -1,11 +1,10 @@
 """ModelRoute: which names clients may send, and which providers' models answer them."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sluice_config.resources.base import Resource, Rule, Section
-from sluice_config.resources.provider_policy import MAP_BY_NAME, SET
+from sluice_config.resources.base import Resource, Rule, Section, Unique
 from sluice_config.resources.scalars import Label, ModelName, ModelPattern, ObjectName, TimeZone
 
 Strategy = Literal[
@@ -177,15 +176,13 @@ class ModelRouteSpec(Section):
 
     gateway_ref: GatewayRef = GatewayRef()
     """The gateway that serves the route."""
-    models: tuple[ModelPattern, ...] = Field(strict=False, min_length=1, max_length=64, json_schema_extra=SET)
+    models: Annotated[tuple[ModelPattern, ...], Field(strict=False, min_length=1, max_length=64), Unique()]
     """Names that clients send: exact, prefix*, or *. Exact beats the longest prefix beats *."""
-    targets: tuple[RouteTarget, ...] = Field(default=(), strict=False, max_length=64)
+    targets: Annotated[tuple[RouteTarget, ...], Field(strict=False, max_length=64)] = ()
     """Who may answer. Without targets: any ProviderPolicy of the namespace that offers the requested name."""
     strategy: Strategy = "priority"
     """How targets are ordered for a request."""
-    allowed_strategies: tuple[Strategy, ...] | None = Field(
-        default=None, strict=False, max_length=11, json_schema_extra=SET
-    )
+    allowed_strategies: Annotated[tuple[Strategy, ...], Field(strict=False, max_length=11), Unique()] | None = None
     """What the header x-routing-strategy may choose; all when absent, none when empty."""
     scoring: Scoring = Scoring()
     """How much each quality weighs under the strategies balanced and smart."""
@@ -197,7 +194,7 @@ class ModelRouteSpec(Section):
     """Asking a second target when the first is slow."""
     timeouts: RouteTimeouts = RouteTimeouts()
     """Tighter timeouts than the providers'."""
-    limits: tuple[Limit, ...] = Field(default=(), strict=False, max_length=16, json_schema_extra=MAP_BY_NAME)
+    limits: Annotated[tuple[Limit, ...], Field(strict=False, max_length=16), Unique("name")] = ()
     """Limits on the route's use; all of them hold."""
     cache_policy: ObjectName | None = None
     """A CachePolicy of the route's namespace; nothing is cached when absent."""

@@ -17,6 +17,9 @@ KINDS: dict[str, type[ModelRoute] | type[ProviderPolicy] | type[CachePolicy]] = 
     "CachePolicy": CachePolicy,
 }
 
+DEEPEST = 10
+"""No schema is deeper: what lies below is an unknown field anyway."""
+
 
 def parse_resource(document: Mapping[str, Any]) -> ModelRoute | ProviderPolicy | CachePolicy:
     """Read one document of the group `sluice.dev`.
@@ -30,17 +33,24 @@ def parse_resource(document: Mapping[str, Any]) -> ModelRoute | ProviderPolicy |
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
         raise InvalidResource([Problem("kind", f"must be one of {', '.join(KINDS)}")])
-    content = {key: _without_nulls(value) for key, value in document.items() if key != "status"}
+    content = {key: _without_nulls(value, DEEPEST, {}) for key, value in document.items() if key != "status"}
     try:
         return model.model_validate(content, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidResource(problems_of(error)) from None
+        raise InvalidResource(problems_of(error, model)) from None
 
 
-def _without_nulls(value: Any) -> Any:
-    """A field set to null is an absent field, as it is to the API server."""
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+def _without_nulls(value: Any, depth: int, seen: dict[int, Any]) -> Any:
+    """A field set to null is an absent field, as it is to the API server.
+
+    YAML's aliases can make a small file a huge or endless tree: each part is copied once, and none below `depth`.
+    """
+    if depth == 0 or not isinstance(value, Mapping | list):
+        return value
+    if id(value) not in seen:
+        seen[id(value)] = (
+            {key: _without_nulls(item, depth - 1, seen) for key, item in value.items() if item is not None}
+            if isinstance(value, Mapping)
+            else [_without_nulls(item, depth - 1, seen) for item in value]
+        )
+    return seen[id(value)]

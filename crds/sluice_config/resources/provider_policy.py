@@ -1,10 +1,10 @@
 """ProviderPolicy: how one provider is reached, what its models cost and can do, and how hard it may be used."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sluice_config.resources.base import Resource, Rule, Section
+from sluice_config.resources.base import Resource, Rule, Section, Unique
 from sluice_config.resources.scalars import (
     BaseURL,
     DataKey,
@@ -39,14 +39,12 @@ Vendor = Literal[
 
 Capability = Literal["chat", "tools", "vision", "audio", "json", "embeddings", "reasoning"]
 
-MAP_BY_NAME: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
-
 WITHOUT_DEFAULT_URL = ("azure", "vllm", "llamacpp", "openai-compatible")
 """Vendors that have no public address of their own."""
 
 RESERVED_HEADERS = (
     "accept-encoding",
+    "api-key",
     "authorization",
     "connection",
     "content-encoding",
@@ -59,12 +57,13 @@ RESERVED_HEADERS = (
     "proxy-authorization",
     "proxy-connection",
     "te",
+    "traceparent",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "x-api-key",
-    "api-key",
     "x-goog-api-key",
+    "x-request-id",
 )
 """Headers that the gateway itself sets, that carry keys, or that would change how the message is framed."""
 
@@ -151,9 +150,7 @@ class Google(Section):
 class Compatibility(Section):
     """How an OpenAI-compatible server differs from OpenAI's API."""
 
-    unsupported_parameters: tuple[ParameterName, ...] = Field(
-        default=(), strict=False, max_length=64, json_schema_extra=SET
-    )
+    unsupported_parameters: Annotated[tuple[ParameterName, ...], Field(strict=False, max_length=64), Unique()] = ()
     """Request parameters that the server refuses or ignores."""
     usage_in_stream: bool = True
     """Whether the server understands stream_options.include_usage."""
@@ -191,7 +188,7 @@ class Model(Section):
     """Tokens of input and output together."""
     max_output_tokens: int | None = Field(default=None, ge=1, le=100_000_000)
     """Tokens of one answer at most."""
-    capabilities: tuple[Capability, ...] = Field(default=(), strict=False, max_length=7, json_schema_extra=SET)
+    capabilities: Annotated[tuple[Capability, ...], Field(strict=False, max_length=7), Unique()] = ()
     """What the model can do; unknown when empty."""
     quality: int | None = Field(default=None, ge=0, le=100)
     """Your own rating, for the strategies that weigh quality."""
@@ -394,7 +391,7 @@ class ProviderPolicySpec(Section):
     """A Service in place of a base URL."""
     credentials: Credentials | None = None
     """The provider's API key; absent for local servers."""
-    headers: tuple[Header, ...] = Field(default=(), strict=False, max_length=16, json_schema_extra=MAP_BY_NAME)
+    headers: Annotated[tuple[Header, ...], Field(strict=False, max_length=16), Unique("name")] = ()
     """Static headers of each request to the provider."""
     openai: OpenAI = OpenAI()
     """Settings of OpenAI's own API."""
@@ -406,7 +403,7 @@ class ProviderPolicySpec(Section):
     """How an OpenAI-compatible server differs from OpenAI's API."""
     parameter_policy: Literal["strict", "clamp", "drop"] = "strict"
     """What happens to parameters that the provider cannot take: refused by name, brought into range, or dropped."""
-    models: tuple[Model, ...] = Field(default=(), strict=False, max_length=256, json_schema_extra=MAP_BY_NAME)
+    models: Annotated[tuple[Model, ...], Field(strict=False, max_length=256), Unique("name")] = ()
     """The models that the provider offers. Empty, and without discovery: any name is accepted in targets."""
     discovery: Discovery = Discovery()
     """Asking the provider which models it offers."""

@@ -19,7 +19,11 @@ def shape(says: str, pattern: str, *, longest: int, shortest: int = 1) -> Any:
 
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_VISIBLE = "!-~"
+_HOST_LABEL = "[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
+_HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL}){{0,16}}"
+_PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+_PATH = "([-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
+"""RFC 3986, section 3.3."""
 
 Label = Annotated[
     str, shape("a DNS label: lower-case letters, digits and hyphens, 63 characters at most", f"^{_LABEL}$", longest=63)
@@ -62,7 +66,7 @@ Line = Annotated[str, shape("one line of text", r"^[^\x00-\x1f\x7f]+$", longest=
 Paragraph = Annotated[str, shape("text without control characters", r"^[^\x00-\x08\x0b-\x1f\x7f]+$", longest=1024)]
 """Longer text that is shown to people."""
 
-Word = Annotated[str, shape("visible ASCII characters without spaces", rf"^[{_VISIBLE}]+$", longest=256)]
+Word = Annotated[str, shape("visible ASCII characters without spaces", "^[!-~]+$", longest=256)]
 """An identifier that somebody else defines: an organization, a project, a region."""
 
 ParameterName = Annotated[
@@ -89,16 +93,13 @@ BaseURL = Annotated[
     str,
     shape(
         "an http or https URL without user, query and fragment, such as https://api.example.com/v1",
-        r"^https?://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?"
-        r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?$",
+        f"^https?://{_HOST}(:{_PORT})?(/{_PATH})?$",
         longest=1024,
         shortest=8,
     ),
 ]
 
-URLPath = Annotated[
-    str, shape("a path that starts with a slash, such as /v1", r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$", longest=256)
-]
+URLPath = Annotated[str, shape("a path that starts with a slash, such as /v1", f"^/{_PATH}$", longest=256)]
 
 Decimal = Annotated[
     str, shape('a decimal in quotes, such as "0.15"', r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?$", longest=22)
@@ -136,7 +137,7 @@ Address = Annotated[
     str,
     shape(
         "host:port, such as redis.cache.svc:6379",
-        r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?):[1-9][0-9]{0,4}$",
+        f"^{_HOST}:{_PORT}$",
         longest=261,
     ),
 ]
