@@ -107,6 +107,15 @@ class Provider(Frozen):
     mock: Mock = Mock()
 
     @property
+    def accepts_all(self) -> bool:
+        """Whether any model's name may be asked for: the policy declares none, or others can be discovered."""
+        return not self.models or self.discovery.enabled
+
+    def accepts(self, model: str) -> bool:
+        """Whether a model's name may be asked for."""
+        return self.accepts_all or any(declared.name == model for declared in self.models)
+
+    @property
     def key(self) -> ResourceKey:
         """The ProviderPolicy that this came from."""
         return ResourceKey("ProviderPolicy", self.namespace, self.name)

@@ -8,8 +8,30 @@ from sluice_config.resources.cache_policy import CachePolicy
 from sluice_config.resources.model_route import GatewayRef, ModelRoute
 from sluice_config.resources.provider_policy import ProviderPolicy
 
-DataKeys = Mapping[tuple[str, str], frozenset[str]]
+NameKey = tuple[str, str]
+"""(namespace, name) of a resource whose kind is clear."""
+
+DataKeys = Mapping[NameKey, frozenset[str]]
 """(namespace, name) of each Secret or ConfigMap -> the keys that it has. Never a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A reference to a Secret or ConfigMap that leads nowhere; `part` is the part of it to blame, name or key."""
+
+    part: str
+    reason: str
+    message: str
+
+
+def missing_key(kind: str, known: DataKeys, namespace: str, name: str, key: str) -> Missing | None:
+    """Whether the object of this kind, or its key, is not there."""
+    keys = known.get((namespace, name))
+    if keys is None:
+        return Missing("name", f"{kind}NotFound", f"{kind} {namespace}/{name} not found")
+    if key not in keys:
+        return Missing("key", f"{kind}KeyNotFound", f"{kind} {namespace}/{name} has no key {key}")
+    return None
 
 
 class RoutesFrom(StrEnum):

@@ -1,11 +1,11 @@
-"""Two routes, one name: who wins."""
+"""Names that routes claim: who wins which, and which models they cover."""
 
 from collections.abc import Iterable
 
 from sluice_config.resources.base import ResourceKey
 from sluice_config.resources.model_route import ModelRoute
 
-Winners = dict[str, ModelRoute]
+Winners = dict[str, ResourceKey]
 """Pattern -> the route that has it."""
 
 
@@ -22,5 +22,10 @@ def winners(routes: Iterable[ModelRoute], *, by_age: bool) -> Winners:
     won: Winners = {}
     for route in sorted(routes, key=rank):
         for pattern in route.spec.models:
-            won.setdefault(pattern, route)
+            won.setdefault(pattern, route.key)
     return won
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a pattern (exact, `prefix*` or `*`) fits a model's name."""
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

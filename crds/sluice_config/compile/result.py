@@ -1,21 +1,25 @@
 """compile itself: all of a gateway's resources at once, to its Snapshot and what there is to say about them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 
-from sluice_config.compile.inputs import Gateway, Resources
+from sluice_config.compile.caches import cache_findings, compile_cache
+from sluice_config.compile.inputs import Gateway, NameKey, Resources
 from sluice_config.compile.names import winners
-from sluice_config.compile.providers import compile_provider, obstacle
-from sluice_config.compile.routes import NameKey, Surroundings, attach, compile_route
-from sluice_config.findings import Finding
-from sluice_config.resources.base import Resource
+from sluice_config.compile.providers import Obstacle, compile_provider, obstacle
+from sluice_config.compile.routes import Surroundings, attachment_finding, compile_route
+from sluice_config.findings import Finding, Level
+from sluice_config.resources.base import Resource, ResourceKey
 from sluice_config.resources.cache_policy import CachePolicy
-from sluice_config.snapshot import Cache, Route, Snapshot
+from sluice_config.resources.model_route import ModelRoute
+from sluice_config.snapshot import Cache, Provider, Route, Snapshot
 from sluice_config.unhonoured import unhonoured
 
 R = TypeVar("R", bound=Resource)
+
+Providers = dict[NameKey, Provider | Obstacle]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,68 +33,87 @@ class Compiled:
 def compile_resources(gateway: Gateway, resources: Resources) -> Compiled:
     """Compile all resources of a gateway. No I/O, no clock; the order of the input never matters.
 
-    The snapshot has the providers that a route's targets name or, in a namespace with a route without targets, could
-    name, and the caches that a route uses: what no route can reach is not there.
+    A target that cannot be used stays out of its route, with a finding, and takes no other along; a route that has
+    none left is still there, and answers that its models do not exist. The snapshot holds the usable providers that a
+    route's target names or that, in the namespace of a route without targets, could offer a model; and the caches
+    that a route uses. What no route can reach is not in it.
     """
-    providers = {
-        _name(policy): (policy, obstacle(policy, resources.secrets)) for policy in _sorted(resources.providers)
+    duplicates = _duplicates((*resources.routes, *resources.providers, *resources.caches))
+    given = Resources(
+        _once(resources.routes, duplicates),
+        _once(resources.providers, duplicates),
+        _once(resources.caches, duplicates),
+        resources.secrets,
+        resources.config_maps,
+    )
+    findings = {
+        Finding(key, "", Level.ERROR, "Invalid", "declared more than once: none of them is used") for key in duplicates
     }
-    caches = {_name(policy): policy for policy in _sorted(resources.caches)}
-    attached = attach(gateway, _sorted(resources.routes))
-    around = Surroundings(providers, frozenset(caches), winners(attached.routes, by_age=not gateway.local))
-    findings = attached.findings
-    routes: list[Route] = []
-    for source in attached.routes:
-        route, route_findings = compile_route(source, around)
-        findings += route_findings
-        if route:
-            routes.append(route)
-    findings += [problem.at(policy) for policy, problem in providers.values() if problem]
-    everything: Iterable[Resource] = chain(resources.routes, resources.providers, resources.caches)
-    for resource in everything:
-        findings += unhonoured(resource)
-    reachable = {(route.namespace, target.provider) for route in routes for target in route.targets}
-    automatic = {route.namespace for route in routes if route.auto}
+    providers: Providers = {}
+    for policy in given.providers:
+        problem = obstacle(policy, given.secrets)
+        providers[_name(policy)] = problem or compile_provider(policy)
+        findings |= {problem.at(policy)} if problem else set()
+        findings.update(unhonoured(policy))
+    for cache in given.caches:
+        findings.update(cache_findings(cache, given, providers))
+        findings.update(unhonoured(cache))
+    caches = {_name(cache): cache for cache in given.caches}
+    routes, route_findings = _compile_routes(gateway, given.routes, providers, caches)
+    findings |= route_findings
     snapshot = Snapshot(
         gateway=str(gateway),
-        routes=tuple(routes),
-        providers=tuple(
-            compile_provider(policy)
-            for name, (policy, problem) in providers.items()
-            if not problem and (name in reachable or name[0] in automatic)
-        ),
-        caches=tuple(
-            compile_cache(caches[name])
-            for name in sorted({(route.namespace, route.cache_policy) for route in routes if route.cache_policy})
-        ),
+        routes=routes,
+        providers=_reachable_providers(routes, providers),
+        caches=_used_caches(routes, caches),
     )
-    return Compiled(snapshot, tuple(sorted(set(findings))))
+    return Compiled(snapshot, tuple(sorted(findings)))
 
 
-def compile_cache(policy: CachePolicy) -> Cache:
-    """The cache as gateways see it."""
-    spec = policy.spec
-    return Cache(
-        namespace=policy.metadata.namespace,
-        name=policy.metadata.name,
-        generation=policy.metadata.generation,
-        mode=spec.mode,
-        ttl_seconds=spec.ttl_seconds,
-        scope=spec.scope,
-        max_entries=spec.max_entries,
-        max_entry_bytes=spec.max_entry_bytes,
-        max_temperature=spec.max_temperature,
-        semantic=spec.semantic,
-        shadow=spec.shadow,
-        store=spec.store,
-        warm=spec.warm,
-        purge=spec.purge,
+def _compile_routes(
+    gateway: Gateway, given: Sequence[ModelRoute], providers: Providers, caches: dict[NameKey, CachePolicy]
+) -> tuple[tuple[Route, ...], set[Finding]]:
+    findings = set()
+    attached = []
+    for route in given:
+        refusal = attachment_finding(gateway, route)
+        if refusal:
+            findings.add(refusal)
+        else:
+            attached.append(route)
+    around = Surroundings(providers, frozenset(caches), winners(attached, by_age=not gateway.local))
+    compiled = []
+    for route in attached:
+        result, route_findings = compile_route(route, around)
+        findings.update(route_findings, unhonoured(route))
+        if result:
+            compiled.append(result)
+    return tuple(compiled), findings
+
+
+def _reachable_providers(routes: Iterable[Route], providers: Providers) -> tuple[Provider, ...]:
+    named = {(route.namespace, target.provider) for route in routes for target in route.targets}
+    automatic = {route.namespace for route in routes if route.auto}
+    return tuple(
+        provider
+        for name, provider in providers.items()
+        if isinstance(provider, Provider) and (name in named or name[0] in automatic)
     )
+
+
+def _used_caches(routes: Iterable[Route], caches: dict[NameKey, CachePolicy]) -> tuple[Cache, ...]:
+    used = {(route.namespace, route.cache_policy) for route in routes if route.cache_policy is not None}
+    return tuple(compile_cache(caches[name]) for name in sorted(used))
+
+
+def _duplicates(resources: Iterable[Resource]) -> set[ResourceKey]:
+    return {key for key, count in Counter(resource.key for resource in resources).items() if count > 1}
+
+
+def _once(resources: Iterable[R], duplicates: set[ResourceKey]) -> list[R]:
+    """Sorted by namespace and name, without those whose key is not theirs alone."""
+    return sorted((resource for resource in resources if resource.key not in duplicates), key=_name)
 
 
 def _name(resource: Resource) -> NameKey:
     return resource.metadata.namespace, resource.metadata.name
-
-
-def _sorted(resources: Sequence[R]) -> list[R]:
-    return sorted(resources, key=_name)

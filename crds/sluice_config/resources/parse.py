@@ -11,7 +11,9 @@ from sluice_config.resources.model_route import ModelRoute
 from sluice_config.resources.problems import InvalidResource, Problem, problems_of
 from sluice_config.resources.provider_policy import ProviderPolicy
 
-KINDS: dict[str, type[ModelRoute] | type[ProviderPolicy] | type[CachePolicy]] = {
+AnyResource = ModelRoute | ProviderPolicy | CachePolicy
+
+KINDS: dict[str, type[AnyResource]] = {
     "ModelRoute": ModelRoute,
     "ProviderPolicy": ProviderPolicy,
     "CachePolicy": CachePolicy,
@@ -21,7 +23,7 @@ DEEPEST = 10
 """No schema is deeper: what lies below is an unknown field anyway."""
 
 
-def parse_resource(document: Mapping[str, Any]) -> ModelRoute | ProviderPolicy | CachePolicy:
+def parse_resource(document: Mapping[str, Any]) -> AnyResource:
     """Read one document of the group `sluice.dev`.
 
     Raises:
