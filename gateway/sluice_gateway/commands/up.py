@@ -14,7 +14,7 @@ from sluice_gateway.process import CannotListen, Process
 from sluice_gateway.settings import Settings
 from sluice_gateway.sources.directory import DirectorySource
 from sluice_gateway.sources.source import Loaded, Refused
-from sluice_gateway.telemetry.log import make_logger
+from sluice_gateway.telemetry.log import LineWriter, make_logger
 
 
 class Terminal:
@@ -59,11 +59,13 @@ def _counted(event: Loaded) -> str:
 
 def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], out: TextIO) -> int:
     """Serve until told to stop. Returns the exit code."""
-    source = DirectorySource(paths, Gateway(namespace=settings.namespace, name=settings.gateway), environ)
+    source = DirectorySource(paths, Gateway(namespace=settings.namespace, name=settings.gateway, local=True), environ)
     terminal = Terminal(settings, paths, out)
 
+    lines = LineWriter(sys.stderr.buffer)
+
     async def serve() -> None:
-        await Process(settings, source, make_logger(settings.log_level), environ, terminal.show).run()
+        await Process(settings, source, make_logger(lines, settings.log_level), environ, terminal.show).run()
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -71,4 +73,6 @@ def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], o
     except CannotListen as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
+    finally:
+        lines.flush()
     return 0
