@@ -23,9 +23,14 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def plain(snapshot: Snapshot) -> dict[str, Any]:
+    """The snapshot as plain values, as its JSON has them."""
+    return snapshot.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def dump(snapshot: Snapshot) -> bytes:
     """The snapshot's canonical JSON."""
-    return canonical(snapshot.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return canonical(plain(snapshot))
 
 
 def load(data: bytes) -> Snapshot:
