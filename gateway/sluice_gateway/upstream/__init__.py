@@ -18,6 +18,7 @@ from sluice_gateway.upstream.errors import (
     UpstreamTimeout,
 )
 from sluice_gateway.upstream.lean import LeanUpstream
+from sluice_gateway.upstream.session import SessionUpstream
 
 __all__ = [
     "Answer",
@@ -31,6 +32,7 @@ __all__ = [
     "IdleTimeout",
     "LeanUpstream",
     "Origin",
+    "SessionUpstream",
     "Timeouts",
     "TotalTimeout",
     "Upstream",

@@ -23,7 +23,11 @@ class Pool:
     A place is taken before a connection is made, and given back when it is closed: to the first who waits, if any.
     """
 
-    def __init__(self, dial: Callable[[], Awaitable[Connection]], limit: int, idle_limit: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dial: Callable[[], Awaitable[Connection]], limit: int, idle_limit: int
+    ) -> None:
+        self.time = loop.time
+        self._loop = loop
         self._dial = dial
         self._limit = limit
         self._idle_limit = idle_limit
@@ -98,7 +102,7 @@ class Pool:
             return None
         if self.idle:
             return self.idle.pop(0)
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiters.append(waiter)
         try:
             return await waiter
