@@ -67,16 +67,16 @@ class Pipeline:
         record.route = match.route.label
         attempts: list[Attempt] = []
         for candidate in make_plan(match, call.model).to_try():
-            record.target = candidate.label
+            record.target, record.target_kind = candidate.label, candidate.target.kind
             record.attempts += 1
             try:
                 reply = await self._attempt(exchange, candidate)
             except AttemptFailed as failed:
                 attempts.append(failed.attempt)
                 record.failed_attempts.append(failed.attempt.described())
-                self._recorder.attempt(candidate.label, failed.attempt.fault.kind)
+                self._recorder.attempt(candidate.target.kind, failed.attempt.fault.kind)
             else:
-                self._recorder.attempt(candidate.label, record.code or "served")
+                self._recorder.attempt(candidate.target.kind, record.code or "served")
                 return reply
         raise failure_of(attempts)
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import resource
-import signal
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -17,7 +16,7 @@ from sluice_gateway.pipeline import Pipeline
 from sluice_gateway.server.app import App
 from sluice_gateway.server.connection import Server
 from sluice_gateway.server.inference import Inference
-from sluice_gateway.settings import Settings
+from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Source
 from sluice_gateway.telemetry.log import Logger
 from sluice_gateway.telemetry.metrics import Metrics
@@ -36,7 +35,8 @@ class CannotListen(Exception):
 class Process:
     """One gateway.
 
-    ``run`` returns when it has been told to stop and the last request has ended, or the grace period is over.
+    ``run`` returns when ``stop`` was called and the last request has ended, or the grace period is over.
+    ``listening`` gives the address that is served, once it is.
     """
 
     def __init__(
@@ -53,23 +53,23 @@ class Process:
         self._environ = environ
         self._observer = observer
         self._stopping = asyncio.Event()
+        self.listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+
+    def stop(self) -> None:
+        """Begin to drain."""
+        self._stopping.set()
 
     async def run(self) -> None:
         """Serve. Raises CannotListen, and what breaks the source."""
-        settings, loop = self._settings, asyncio.get_running_loop()
-        metrics = Metrics()
-        recorder = Recorder(self._logger, metrics)
-        http = _upstream(self._environ)
+        settings, clock = self._settings, asyncio.get_running_loop().time
+        metrics, http = Metrics(), _upstream(self._environ)
+        recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
         configuration = Configuration(
             http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
         )
-        in_flight = InFlight(settings.max_in_flight)
-        pipeline = Pipeline(recorder, loop.time, settings.keepalive_seconds)
-        inference = Inference(configuration, pipeline, recorder, in_flight, loop.time, settings.max_body_bytes)
+        pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
+        inference = Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes)
         app = App(inference, configuration, in_flight, metrics)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self._stopping.set)
-        _allow_many_connections()
         runner = web.ServerRunner(Server(app.handle), shutdown_timeout=_CLOSE_SECONDS)
         await runner.setup()
         try:
@@ -87,13 +87,13 @@ class Process:
             await site.start()
         except OSError as error:
             raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+        self.listening.set_result(Address(address.host, runner.addresses[0][1]))
         return site
 
     async def _until_stopped(self, configuration: Configuration) -> None:
         """Follow the source until told to stop; if following ends by itself, so does the process."""
         following = asyncio.create_task(configuration.follow(self._source))
         stopping = asyncio.create_task(self._stopping.wait())
-        _settle_memory()
         done, _ = await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
         for task in (following, stopping):
             task.cancel()
@@ -122,17 +122,15 @@ def _upstream(environ: Mapping[str, str]) -> Upstream:
     return LeanUpstream()
 
 
-def _allow_many_connections() -> None:
-    """Each connection is a file; the usual soft limit of 1,024 is for programs that use select()."""
+def allow_many_connections() -> None:
+    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _settle_memory() -> None:
-    """What start-up made stays: keep the garbage collector from walking through it again and again (4.5 % of a
-    request's CPU).
-    """
+def settle_memory() -> None:
+    """Keep the garbage collector from walking through what start-up made, which costs 4.5 % of a request's CPU."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

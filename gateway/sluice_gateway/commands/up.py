@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TextIO
 import uvloop
 
 from sluice_config.compile import Gateway
-from sluice_gateway.process import CannotListen, Process
+from sluice_gateway.process import CannotListen, Process, allow_many_connections, settle_memory
 from sluice_gateway.settings import Settings
 from sluice_gateway.sources.directory import DirectorySource
 from sluice_gateway.sources.source import Loaded, Refused
@@ -65,8 +66,13 @@ def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], o
     lines = LineWriter(sys.stderr.buffer)
 
     async def serve() -> None:
-        await Process(settings, source, make_logger(lines, settings.log_level), environ, terminal.show).run()
+        process = Process(settings, source, make_logger(lines, settings.log_level), environ, terminal.show)
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, process.stop)
+        settle_memory()
+        await process.run()
 
+    allow_many_connections()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())

@@ -25,6 +25,11 @@ class Target:
         """``provider/model``, as headers, logs and errors show it."""
         return f"{self.provider.label}/{self.model or requested}"
 
+    @property
+    def kind(self) -> str:
+        """The label for metrics: like ``label``, but with ``*`` for the requested name, which callers choose."""
+        return f"{self.provider.label}/{self.model or '*'}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:

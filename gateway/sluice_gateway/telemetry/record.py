@@ -25,6 +25,7 @@ class Record:
     stream: bool = False
     route: str = ""
     target: str = ""
+    target_kind: str = ""
     attempts: int = 0
     provider_request_id: str | None = None
     first_byte: float | None = None
@@ -80,7 +81,7 @@ class Recorder:
         self._info("request", **line)
 
     def _count(self, record: Record, elapsed: float) -> None:
-        metrics, route, target = self._metrics, record.route, record.target
+        metrics, route, target = self._metrics, record.route, record.target_kind
         metrics.request_child(route, target, str(record.status), record.code).inc()
         metrics.duration_child(route).observe(elapsed)
         if record.first_byte is not None:

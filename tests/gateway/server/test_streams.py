@@ -1,0 +1,241 @@
+"""Streams: frames pass as they come, endings are told apart, and a break gives one well-formed error."""
+
+import asyncio
+import json
+
+import aiohttp
+import pytest
+from sluice_gateway import sse
+from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
+from tests.support.upstream import (
+    LAST_CHUNK,
+    Peer,
+    Request,
+    Script,
+    chunk,
+    event_stream,
+    json_answer,
+    says,
+    says_then_cuts,
+    says_then_ends,
+    serve,
+    stream_head,
+)
+
+STREAM = HELLO | {"stream": True}
+TEXT = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
+STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'
+DONE = b"data: [DONE]\n\n"
+WHOLE = [TEXT, TEXT, STOP, USAGE, DONE]
+
+
+def in_front_of(url: str) -> str:
+    return provider("up", url) + route("chat", "up/gpt")
+
+
+async def streamed(sluice: RunningGateway) -> tuple[aiohttp.ClientResponse, bytes]:
+    async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+        return response, await response.read()
+
+
+async def test_a_stream_passes_unchanged() -> None:
+    async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        response, body = await streamed(sluice)
+        [line] = await sluice.logged()
+    assert (response.status, body) == (200, b"".join(WHOLE))
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["x-sluice-target"] == "up/gpt"
+    assert (line["status"], line["stream"], line["prompt_tokens"], line["completion_tokens"]) == (200, True, 3, 2)
+    assert "code" not in line
+
+
+async def test_the_connection_to_the_provider_is_kept_after_a_stream() -> None:
+    async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        for _ in range(3):
+            await streamed(sluice)
+        assert {request.connection for request in upstream.requests} == {0}
+
+
+async def test_frames_reach_the_caller_while_the_provider_still_speaks() -> None:
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await heard.wait()
+        await peer.send(chunk(STOP), chunk(DONE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            assert await response.content.readuntil(b"\n\n") == TEXT
+            heard.set()
+            assert await response.read() == STOP + DONE
+
+
+async def test_frames_are_whole_however_they_arrive() -> None:
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head())
+        await peer.drip(b"".join(chunk(bytes([byte])) for byte in b"".join(WHOLE)), 60)
+        await peer.send(LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        assert (await streamed(sluice))[1] == b"".join(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        pytest.param([TEXT, STOP], [TEXT, STOP, DONE], id="no DONE after a finish_reason is complete"),
+        pytest.param([TEXT, STOP, DONE.rstrip()], [TEXT, STOP, DONE], id="no blank line at the end"),
+        pytest.param(
+            [b": ping\n\n", TEXT, STOP, b": ping\n\n"], [b": ping\n\n", TEXT, STOP, b": ping\n\n", DONE], id="pings"
+        ),
+        pytest.param([TEXT.replace(b"\n", b"\r\n"), STOP, DONE], [TEXT.replace(b"\n", b"\r\n"), STOP, DONE], id="CRLF"),
+    ],
+)
+async def test_a_complete_stream_ends_with_done(frames: list[bytes], expected: list[bytes]) -> None:
+    async with serve(says(event_stream(frames))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        _, body = await streamed(sluice)
+        assert sse.data_of(body) == sse.data_of(b"".join(expected))
+        assert (await sluice.logged())[0]["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("tail", "reason"),
+    [
+        pytest.param(says_then_ends(stream_head() + chunk(TEXT)), "lost", id="closed inside the body"),
+        pytest.param(says_then_cuts(stream_head() + chunk(TEXT)), "lost", id="reset"),
+        pytest.param(says(event_stream([TEXT])), "ended before", id="a clean end without finish_reason"),
+        pytest.param(says(event_stream([TEXT, b"data: {oops\n\n"])), "not JSON", id="broken JSON"),
+        pytest.param(says(event_stream([TEXT + b"data: {oops\n\n"])), "not JSON", id="broken JSON in the same piece"),
+        pytest.param(says(event_stream([TEXT, b'data: {"cho'])), "not JSON", id="an unfinished frame"),
+        pytest.param(
+            says(event_stream([TEXT, b'data: {"error":{"message":"boom"}}\n\n'])), "boom", id="an error inside"
+        ),
+    ],
+)
+async def test_a_break_gives_one_error_event_and_no_done(tail: Script, reason: str) -> None:
+    async with serve(tail) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        response, body = await streamed(sluice)
+        [line] = await sluice.logged()
+        metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
+    first, last = sse.data_of(body)
+    assert response.status == 200
+    assert body.startswith(TEXT)
+    assert first == sse.data_of(TEXT)[0]
+    error = json.loads(last)["error"]
+    assert (error["code"], error["type"]) == ("provider_error", "server_error")
+    assert reason in error["message"]
+    assert (line["status"], line["code"]) == (502, "provider_error")
+    assert 'sluice_attempts_total{result="provider_error",target="up/gpt"} 1.0' in metrics
+
+
+async def test_a_stream_that_stalls_ends_with_a_timeout() -> None:
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await peer.stall()
+
+    async with serve(script) as upstream:
+        text = provider("up", upstream.url, timeouts={"idleSeconds": 1}) + route("chat", "up/gpt")
+        async with gateway(text) as sluice:
+            _, body = await streamed(sluice)
+            await upstream.left()
+    assert json.loads(sse.data_of(body)[-1])["error"]["code"] == "timeout"
+
+
+@pytest.mark.parametrize("frames", [[TEXT, STOP], [TEXT, STOP, DONE]])
+async def test_a_cut_after_the_answers_end_is_no_cut(frames: list[bytes]) -> None:
+    cut = says_then_cuts(stream_head() + b"".join(chunk(frame) for frame in frames))
+    async with serve(cut) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        _, body = await streamed(sluice)
+        assert sse.data_of(body) == sse.data_of(TEXT + STOP + DONE)
+        assert (await sluice.logged())[0]["status"] == 200
+
+
+async def test_the_caller_is_not_kept_waiting_after_done() -> None:
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), *(chunk(frame) for frame in WHOLE))
+        await peer.stall()
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with asyncio.timeout(2):
+            assert (await streamed(sluice))[1] == b"".join(WHOLE)
+        await upstream.left()
+
+
+async def test_silence_is_filled_with_comments() -> None:
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head())
+        await heard.wait()
+        await peer.send(*(chunk(frame) for frame in WHOLE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url), keepalive_seconds=0.05) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            for _ in range(3):
+                assert await response.content.readuntil(b"\n\n") == sse.KEEP_ALIVE
+            heard.set()
+            assert sse.data_of(await response.read()) == sse.data_of(b"".join(WHOLE))
+
+
+async def test_a_provider_that_does_not_stream_is_no_stream() -> None:
+    async with serve(says(json_answer({"choices": []}))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        response, body = await sluice.post(STREAM)
+        assert (response.status, body["error"]["code"]) == (502, "provider_error")
+
+
+async def test_a_caller_that_leaves_takes_the_providers_request_with_it() -> None:
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await peer.stall()
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            await response.content.readuntil(b"\n\n")
+            response.close()
+        await upstream.left(within=1)
+        [line] = await sluice.logged()
+    assert (line["status"], line["code"]) == (499, "client_left")
+
+
+async def test_a_caller_that_leaves_before_the_answer_takes_the_request_with_it() -> None:
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.stall()
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        asking = asyncio.create_task(sluice.post())
+        await upstream.got(1)
+        asking.cancel()
+        await upstream.left(within=1)
+        assert (await sluice.logged())[0]["status"] == 499
+
+
+async def test_a_slow_caller_slows_the_provider_down() -> None:
+    """Neither side's speed is made up for with memory: what the provider could send stays with it."""
+    sent = 0
+    total = 400
+    frame = chunk(b'data: {"choices":[],"x":"' + b"y" * 100_000 + b'"}\n\n')
+
+    async def script(peer: Peer, request: Request) -> None:
+        nonlocal sent
+        await peer.send(stream_head())
+        for _ in range(total):
+            await peer.send(frame)
+            sent += 1
+        await peer.send(chunk(STOP), chunk(DONE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with (
+            aiohttp.ClientSession(read_bufsize=4096) as slow,
+            slow.post(sluice.url + CHAT, json=STREAM) as response,
+        ):
+            await response.content.readany()
+            settled = -1
+            while settled != sent:
+                settled = sent
+                for _ in range(200):
+                    await asyncio.sleep(0.001)
+            assert sent < total / 2
+            assert (await response.read()).endswith(STOP + DONE)
+    assert sent == total

@@ -1,0 +1,163 @@
+"""A gateway in the test's own event loop, on a free port of loopback, fed with resources as a user writes them."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import yaml
+from sluice_config.codec import digest
+from sluice_config.compile import Gateway, Resources, compile_resources
+from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy
+from sluice_config.resources.parse import parse_resource
+from sluice_config.snapshot import CredentialRef
+from sluice_gateway.credentials import Credentials, Secret
+from sluice_gateway.process import Process
+from sluice_gateway.settings import Address, Settings
+from sluice_gateway.sources.source import Loaded, LocatedFinding, Refused
+from sluice_gateway.telemetry.log import LineWriter, make_logger
+
+CHAT = "/v1/chat/completions"
+HELLO = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def loaded(text: str, *, keys: Mapping[str, str] | None = None, callers: Mapping[str, str] | None = None) -> Loaded:
+    """What a source would give for these documents. ``keys``: Secret name -> value of its key ``api-key``."""
+    resources = [parse_resource(document) for document in yaml.safe_load_all(text) if document]
+    values = {
+        CredentialRef(namespace="default", name=name, key="api-key"): Secret(value)
+        for name, value in (keys or {}).items()
+    }
+    compiled = compile_resources(
+        Gateway(local=True),
+        Resources(
+            routes=[item for item in resources if isinstance(item, ModelRoute)],
+            providers=[item for item in resources if isinstance(item, ProviderPolicy)],
+            caches=[item for item in resources if isinstance(item, CachePolicy)],
+            secrets={("default", name): frozenset({"api-key"}) for name in keys or {}},
+        ),
+    )
+    return Loaded(
+        snapshot=compiled.snapshot,
+        digest=digest(compiled.snapshot),
+        credentials=Credentials.of(values),
+        callers={name: Secret(value) for name, value in (callers or {}).items()},
+        findings=tuple(LocatedFinding(finding, "test", 0) for finding in compiled.findings),
+        origin="test",
+    )
+
+
+def provider(name: str, url: str | None = None, **spec: Any) -> str:
+    """A ProviderPolicy: openai-compatible at ``url``, or the mock without one."""
+    kind = {"provider": "openai-compatible", "baseURL": f"{url}/v1"} if url else {"provider": "mock"}
+    return _document("ProviderPolicy", name, kind | spec)
+
+
+def route(name: str, *targets: str, models: tuple[str, ...] = ("chat",), **spec: Any) -> str:
+    """A ModelRoute; each target is ``provider`` or ``provider/model``."""
+    listed = [dict(zip(("provider", "model"), target.split("/", 1), strict=False)) for target in targets]
+    return _document("ModelRoute", name, {"models": list(models), "targets": listed} | spec)
+
+
+def _document(kind: str, name: str, spec: dict[str, Any]) -> str:
+    document = {"apiVersion": "sluice.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return f"---\n{json.dumps(document)}\n"
+
+
+class ScriptedSource:
+    """A source whose events the test sends."""
+
+    def __init__(self, *events: Loaded | Refused) -> None:
+        self.queue: asyncio.Queue[Loaded | Refused] = asyncio.Queue()
+        for event in events:
+            self.queue.put_nowait(event)
+
+    async def events(self) -> AsyncIterator[Loaded | Refused]:
+        while True:
+            yield await self.queue.get()
+
+
+@dataclass
+class RunningGateway:
+    """A gateway that serves at ``url``. ``session`` is a client of it; ``taken`` holds the events that it has taken."""
+
+    url: str
+    session: aiohttp.ClientSession
+    process: Process
+    source: ScriptedSource
+    log_file: io.BytesIO
+    lines: LineWriter
+    taken: list[Loaded | Refused] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, event: Loaded | Refused) -> None:
+        """Give it a new event of its source, and wait until it has taken it."""
+        count = len(self.taken)
+        self.source.queue.put_nowait(event)
+        await self.took(count + 1)
+
+    async def took(self, count: int) -> None:
+        """Wait until it has taken so many events."""
+        async with asyncio.timeout(5):
+            while len(self.taken) < count:
+                self.news.clear()
+                await self.news.wait()
+
+    async def logged(self, count: int = 1) -> list[dict[str, Any]]:
+        """The log lines of requests, once there are ``count``."""
+        async with asyncio.timeout(5):
+            while len(lines := self._requests()) < count:
+                await asyncio.sleep(0)
+        return lines
+
+    def log_text(self) -> str:
+        """All that was logged."""
+        self.lines.flush()
+        return self.log_file.getvalue().decode()
+
+    def _requests(self) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log_text().splitlines()]
+        return [line for line in lines if line["event"] == "request"]
+
+    async def post(self, body: Any = HELLO, path: str = CHAT, **options: Any) -> tuple[aiohttp.ClientResponse, Any]:
+        """Send JSON; the response and its body, parsed."""
+        async with self.session.post(self.url + path, json=body, **options) as response:
+            return response, await response.json()
+
+    async def get(self, path: str, **options: Any) -> tuple[aiohttp.ClientResponse, Any]:
+        """Ask for JSON; the response and its body, parsed."""
+        async with self.session.get(self.url + path, **options) as response:
+            return response, await response.json()
+
+
+@contextlib.asynccontextmanager
+async def gateway(
+    *events: str | Loaded | Refused, environ: Mapping[str, str] | None = None, **settings: Any
+) -> AsyncIterator[RunningGateway]:
+    """Run a gateway on these documents or events. ``settings`` are fields of Settings."""
+    source = ScriptedSource(*(loaded(event) if isinstance(event, str) else event for event in events))
+    file = io.BytesIO()
+    lines = LineWriter(file)
+    taken: list[Loaded | Refused] = []
+    news = asyncio.Event()
+
+    def observe(event: Loaded | Refused) -> None:
+        taken.append(event)
+        news.set()
+
+    wanted = Settings(**({"listen": Address("127.0.0.1", 0), "auth": False, "drain_seconds": 5.0} | settings))
+    process = Process(wanted, source, make_logger(lines), environ or {}, observe)
+    running = asyncio.create_task(process.run())
+    address = await asyncio.wait_for(process.listening, 5)
+    async with aiohttp.ClientSession() as session:
+        running_gateway = RunningGateway(f"http://{address}", session, process, source, file, lines, taken, news)
+        await running_gateway.took(len(events))
+        try:
+            yield running_gateway
+        finally:
+            process.stop()
+            await running
