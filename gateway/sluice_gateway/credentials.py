@@ -22,7 +22,6 @@ class Secret:
     """A text that is shown only by ``reveal``; everything else that Python can do to print it gives ``***``."""
 
     __slots__ = ("_value",)
-    __hash__ = None
 
     def __init__(self, value: str) -> None:
         self._value = value
@@ -31,8 +30,8 @@ class Secret:
     def read(cls, value: str) -> Self:
         """A value as a Secret or an environment variable has it.
 
-        Line ends after it are dropped (``echo KEY | base64`` adds one). Raises UnusableValue when nothing is left, or when
-        there are characters in it that no HTTP header takes (RFC 9110, 5.5).
+        Line ends after it are dropped (``echo KEY | base64`` adds one). Raises UnusableValue when nothing is left, or
+        when there are characters in it that no HTTP header takes (RFC 9110, 5.5).
         """
         text = value.rstrip("\r\n")
         if not text:
@@ -48,7 +47,12 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode("utf-8", "surrogatepass"), other._value.encode("utf-8", "surrogatepass"))
+        return hmac.compare_digest(
+            self._value.encode("utf-8", "surrogatepass"), other._value.encode("utf-8", "surrogatepass")
+        )
+
+    def __hash__(self) -> NoReturn:
+        raise TypeError("a secret can't be hashed: its hash could be compared")
 
     def __repr__(self) -> str:
         return "***"
@@ -64,8 +68,8 @@ class Secret:
 class Credentials:
     """What a snapshot's references stand for.
 
-    ``revision`` changes with any value, and is "0" when there is none. It is keyed with a random key of this process, so
-    that nobody can guess values from it; two processes never agree on one.
+    ``revision`` changes with any value, and is "0" when there is none. It is keyed with a random key of this process,
+    so that nobody can guess values from it; two processes never agree on one.
     """
 
     values: Mapping[CredentialRef, Secret] = field(default_factory=dict)
