@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluice_gateway.calls import parse
 from sluice_gateway.errors import CallerError, InvalidJSON
 

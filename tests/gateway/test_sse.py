@@ -1,8 +1,11 @@
 """Frames are cut at their ends, whatever pieces they arrive in."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluice_gateway import sse
 
 STREAM = (
@@ -20,7 +23,7 @@ DATA = [b'{"a": 1}', b"{}", b"one\ntwo", b'{"text": "\xc3\xa9"}', b"[DONE]"]
 
 def pieces_of(stream: bytes, cuts: list[int]) -> list[bytes]:
     places = [0, *sorted(cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]
 
 
 def test_data_is_read_from_every_form_of_frame() -> None:

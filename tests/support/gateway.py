@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+
 from sluice_config.codec import digest
 from sluice_config.compile import Gateway, Resources, compile_resources
 from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy
@@ -81,6 +82,17 @@ class ScriptedSource:
             yield await self.queue.get()
 
 
+class LogFile(io.BytesIO):
+    """Where the log goes; ``news`` is set when something came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news = asyncio.Event()
+
+    def flush(self) -> None:
+        self.news.set()
+
+
 @dataclass
 class RunningGateway:
     """A gateway that serves at ``url``. ``session`` is a client of it; ``taken`` holds the events that it has taken."""
@@ -89,7 +101,7 @@ class RunningGateway:
     session: aiohttp.ClientSession
     process: Process
     source: ScriptedSource
-    log_file: io.BytesIO
+    log_file: LogFile
     lines: LineWriter
     taken: list[Loaded | Refused] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,7 +123,8 @@ class RunningGateway:
         """The log lines of requests, once there are ``count``."""
         async with asyncio.timeout(5):
             while len(lines := self._requests()) < count:
-                await asyncio.sleep(0)
+                self.log_file.news.clear()
+                await self.log_file.news.wait()
         return lines
 
     def log_text(self) -> str:
@@ -140,7 +153,7 @@ async def gateway(
 ) -> AsyncIterator[RunningGateway]:
     """Run a gateway on these documents or events. ``settings`` are fields of Settings."""
     source = ScriptedSource(*(loaded(event) if isinstance(event, str) else event for event in events))
-    file = io.BytesIO()
+    file = LogFile()
     lines = LineWriter(file)
     taken: list[Loaded | Refused] = []
     news = asyncio.Event()

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from sluice_config.resources.provider_policy import Mock
 from sluice_gateway.providers.mock import MockUpstream
 from sluice_gateway.providers.openai import OpenAIAdapter

@@ -1,6 +1,7 @@
 """What OpenAI's shape says beyond its text: endings, usage, and refusals in all their forms."""
 
 import pytest
+
 from sluice_gateway.calls import parse
 from sluice_gateway.providers.adapter import BadEvent, Event, FaultKind, Response, Usage
 from sluice_gateway.providers.openai import MAX_MESSAGE_LENGTH, OpenAIAdapter
@@ -22,8 +23,8 @@ def test_the_body_is_the_callers_with_the_providers_name() -> None:
         (b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}', Usage(3, 4)),
         (b'{"usage": {"prompt_tokens": 3}}', Usage(3, 0)),
         (
-            b'{"usage": {"prompt_tokens": 9, "completion_tokens": 8, "prompt_tokens_details": {"cached_tokens": 7},'
-            b' "completion_tokens_details": {"reasoning_tokens": 6}}}',
+            b"""{"usage": {"prompt_tokens": 9, "completion_tokens": 8, "prompt_tokens_details": {"cached_tokens": 7},
+                 "completion_tokens_details": {"reasoning_tokens": 6}}}""",
             Usage(9, 8, 7, 6),
         ),
         (b'{"usage": {"prompt_tokens": 1, "completion_tokens": 2, "prompt_tokens_details": null}}', Usage(1, 2)),

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+
 from tests.support.gateway import CHAT, HELLO, gateway, loaded, provider, route
 from tests.support.upstream import answer, says, serve
 
-ANSWER = b'{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1},"odd":1.50}'
+ANSWER = b"""{"id":"x","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],
+  "usage":{"prompt_tokens":3,"completion_tokens":1},"odd":1.50}"""
 
 
 async def test_the_answer_is_the_providers_byte_for_byte() -> None:
@@ -79,10 +81,20 @@ async def test_one_line_is_logged_for_a_request() -> None:
         response, _ = await sluice.post()
         [line] = await sluice.logged()
     expected = {
-        "status": 200, "model": "chat", "route": "default/chat", "target": "up/gpt", "attempts": 1, "consumer": "anonymous",
-        "stream": False, "prompt_tokens": 3, "completion_tokens": 1, "provider_request_id": "theirs",
-        "request_id": response.headers["x-request-id"], "path": CHAT, "method": "POST",
-    }  # fmt: skip
+        "status": 200,
+        "model": "chat",
+        "route": "default/chat",
+        "target": "up/gpt",
+        "attempts": 1,
+        "consumer": "anonymous",
+        "stream": False,
+        "prompt_tokens": 3,
+        "completion_tokens": 1,
+        "provider_request_id": "theirs",
+        "request_id": response.headers["x-request-id"],
+        "path": CHAT,
+        "method": "POST",
+    }
     assert expected.items() <= line.items()
     assert line["milliseconds"] >= line["first_byte_milliseconds"] > 0
     assert "Hello" not in json.dumps(line)

@@ -1,4 +1,4 @@
-"""What is served changes between two requests: running ones keep what they began with, and a refusal changes nothing."""
+"""What is served changes between two requests; running ones keep what they began with; a refusal changes nothing."""
 
 import asyncio
 import json
@@ -122,10 +122,8 @@ async def test_a_planted_key_is_shown_nowhere() -> None:
             "chat", "up/gpt"
         )
         async with gateway(loaded(text, keys={"up": canary}, callers={"team": "caller-canary-1"}), auth=True) as sluice:
-            bodies = []
             headers = {"authorization": "Bearer caller-canary-1"}
-            for _ in range(4):
-                bodies.append(json.dumps((await sluice.post(headers=headers))[1]))
+            bodies = [json.dumps((await sluice.post(headers=headers))[1]) for _ in range(4)]
             for path in ("/metrics", "/internal/config", "/v1/models", "/ready"):
                 async with sluice.session.get(sluice.url + path, headers=headers) as response:
                     bodies.append(await response.text())

@@ -1,4 +1,4 @@
-"""The HTTP front door: paths, methods, bodies and connections; every fault in OpenAI's shape, and nothing else disturbed."""
+"""The HTTP front door: paths, methods, bodies, connections; every fault in OpenAI's shape, nothing else disturbed."""
 
 import asyncio
 import io
@@ -7,6 +7,7 @@ import socket
 
 import aiohttp
 import pytest
+
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
 from tests.support.upstream import Peer, Request, json_answer, serve
 
@@ -64,11 +65,11 @@ async def test_another_media_type_is_415(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
 async def test_json_is_taken_however_it_is_spelled(kind: str) -> None:
-    async with gateway(MOCK) as sluice:
-        async with sluice.session.post(
-            sluice.url + CHAT, data=json.dumps(HELLO), headers={"content-type": kind}
-        ) as response:
-            assert response.status == 200
+    async with (
+        gateway(MOCK) as sluice,
+        sluice.session.post(sluice.url + CHAT, data=json.dumps(HELLO), headers={"content-type": kind}) as response,
+    ):
+        assert response.status == 200
 
 
 async def test_a_body_of_20_mb_is_413_and_is_not_read() -> None:
@@ -88,11 +89,13 @@ async def test_a_body_without_length_is_cut_at_the_limit() -> None:
         while True:
             yield b"x" * 65536
 
-    async with gateway(MOCK, max_body_bytes=1_000_000) as sluice:
-        async with sluice.session.post(
+    async with (
+        gateway(MOCK, max_body_bytes=1_000_000) as sluice,
+        sluice.session.post(
             sluice.url + CHAT, data=endless(), headers={"content-type": "application/json"}
-        ) as response:
-            assert (response.status, (await response.json())["error"]["code"]) == (413, "request_too_large")
+        ) as response,
+    ):
+        assert (response.status, (await response.json())["error"]["code"]) == (413, "request_too_large")
 
 
 async def test_a_body_just_within_the_limit_passes() -> None:
@@ -150,9 +153,9 @@ async def test_what_is_not_http_is_refused_in_openais_shape(data: bytes) -> None
 
 
 async def test_a_body_that_breaks_its_framing_is_refused() -> None:
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     async with gateway(MOCK) as sluice:
-        answer = await raw(sluice, head + b"zz\r\n")
+        answer = await raw(sluice, head + b"transfer-encoding: chunked\r\n\r\nzz\r\n")
         assert answer[8:13] == b" 400 "
         assert b"aiohttp" not in answer
         assert (await sluice.post())[0].status == 200

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from sluice_gateway import sse
 from tests.support.gateway import CHAT, HELLO, gateway, loaded, provider, route
 from tests.support.upstream import (

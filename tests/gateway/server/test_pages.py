@@ -2,6 +2,7 @@
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, loaded, provider, route
 
 MODELS = [
@@ -52,10 +53,16 @@ async def test_a_model_shows_what_its_policy_says() -> None:
     async with gateway(LISTED) as sluice:
         _, model = await sluice.get("/v1/models/chat")
     assert model == {
-        "id": "chat", "object": "model", "created": 0, "owned_by": "default/chat", "provider": "mock",
-        "display_name": "GPT-4o mini", "context_window": 128000, "capabilities": ["chat", "tools"],
+        "id": "chat",
+        "object": "model",
+        "created": 0,
+        "owned_by": "default/chat",
+        "provider": "mock",
+        "display_name": "GPT-4o mini",
+        "context_window": 128000,
+        "capabilities": ["chat", "tools"],
         "pricing": {"inputPerMillion": "0.15", "outputPerMillion": "0.60"},
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(("name", "status"), [("gpt-unlisted", 200), ("org/name", 404), ("nobody", 404), ("", 404)])

@@ -5,6 +5,7 @@ import json
 
 import aiohttp
 import pytest
+
 from sluice_gateway import sse
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
 from tests.support.upstream import (
