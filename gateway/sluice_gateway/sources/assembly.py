@@ -1,7 +1,8 @@
 """From what the files declare to what the gateway serves: credentials, compile, and every finding at its line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sluice_config.codec import digest
 from sluice_config.compile import Gateway, Resources, compile_resources
@@ -9,7 +10,7 @@ from sluice_config.findings import Finding, Level
 from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy
 from sluice_config.snapshot import Snapshot
 from sluice_gateway.credentials import Credentials, Secret
-from sluice_gateway.sources.folder import Contents
+from sluice_gateway.sources.folder import Contents, Folder
 from sluice_gateway.sources.keys import find_callers, find_keys, wanted_by_resources, with_way_out
 from sluice_gateway.sources.objects import ConfigMapData
 from sluice_gateway.sources.source import LocatedFinding
@@ -22,7 +23,7 @@ class Assembly:
     """Everything that the files amount to.
 
     ``blocking`` are errors in the files and objects themselves: with one of them nothing new is served. ``findings``
-    are all there is to say, sorted by file and line.
+    are all there is to say, sorted by file and line. ``resources`` counts the valid ones of Sluice's kinds.
     """
 
     snapshot: Snapshot
@@ -30,6 +31,7 @@ class Assembly:
     callers: Mapping[str, Secret]
     blocking: tuple[LocatedFinding, ...]
     findings: tuple[LocatedFinding, ...]
+    resources: int
 
     @property
     def digest(self) -> str:
@@ -42,16 +44,14 @@ def assemble(contents: Contents, gateway: Gateway, environ: Mapping[str, str]) -
     wanted = tuple(wanted_by_resources(contents))
     keys = find_keys(wanted, contents, environ)
     callers, caller_findings = find_callers(contents, gateway)
-    compiled = compile_resources(
-        replace(gateway, local=True),
-        Resources(
-            routes=[route for _, route in contents.of(ModelRoute)],
-            providers=[policy for _, policy in contents.of(ProviderPolicy)],
-            caches=[policy for _, policy in contents.of(CachePolicy)],
-            secrets=keys.available,
-            config_maps={(key.namespace, key.name): data.keys for key, data in contents.of(ConfigMapData)},
-        ),
+    resources = Resources(
+        routes=[route for _, route in contents.of(ModelRoute)],
+        providers=[policy for _, policy in contents.of(ProviderPolicy)],
+        caches=[policy for _, policy in contents.of(CachePolicy)],
+        secrets=keys.available,
+        config_maps={(key.namespace, key.name): data.keys for key, data in contents.of(ConfigMapData)},
     )
+    compiled = compile_resources(replace(gateway, local=True), resources)
     found: list[Finding] = []
     for finding in compiled.findings:
         ours = finding.reason in _MISSING and finding.resource is not None and finding.resource.kind == "ProviderPolicy"
@@ -63,7 +63,13 @@ def assemble(contents: Contents, gateway: Gateway, environ: Mapping[str, str]) -
         callers=callers,
         blocking=_sorted(one for one in own if one.finding.level is Level.ERROR),
         findings=_sorted((*own, *map(contents.locate, found))),
+        resources=len(resources.routes) + len(resources.providers) + len(resources.caches),
     )
+
+
+def assemble_paths(paths: Sequence[Path], gateway: Gateway, environ: Mapping[str, str]) -> Assembly:
+    """Read the paths once, and make what can be made of them: errors in one file hide nothing of the others."""
+    return assemble(Folder(paths).read() or Contents(), gateway, environ)
 
 
 def _sorted(findings: Iterable[LocatedFinding]) -> tuple[LocatedFinding, ...]:
