@@ -1,0 +1,36 @@
+"""The command: ``python -m bench [proxy|reload|start]... [--rounds N] [--write]``. Without a name it runs all parts."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import proxy
+from bench.figures import circumstances, keep
+from bench.measured import LOAD_CORE
+
+PARTS = ("proxy",)
+
+
+def main() -> int:
+    """Run the parts, print their figures, and keep them on the page when asked to."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}; all if none"
+    )
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of the proxy part")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    for part in arguments.parts or PARTS:
+        with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+            text = f"Measured {circumstances()}.\n\n{proxy.run(Path(folder), arguments.rounds)}"
+        print(f"\n{text}\n", flush=True)
+        if arguments.write:
+            keep(part, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
