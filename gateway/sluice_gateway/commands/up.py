@@ -12,7 +12,7 @@ import uvloop
 
 from sluice_config.compile import Gateway
 from sluice_gateway.process import CannotListen, Process, allow_many_connections, settle_memory
-from sluice_gateway.settings import Settings
+from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.directory import DirectorySource
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
@@ -21,12 +21,15 @@ from sluice_gateway.telemetry.log import LineWriter, make_logger
 class Terminal:
     """Tells the person in front of the terminal what is served, and what is wrong with their files."""
 
-    def __init__(self, settings: Settings, paths: Sequence[Path], out: TextIO) -> None:
-        self._url = f"http://{settings.listen}"
-        self._paths = ", ".join(str(path) for path in paths)
-        self._auth = settings.auth
+    def __init__(self, out: TextIO, *, auth: bool) -> None:
         self._out = out
+        self._auth = auth
+        self._url = ""
         self._greeted = False
+
+    def listening(self, address: Address) -> None:
+        """Note where the gateway listens: known before the first event."""
+        self._url = f"http://{address}"
 
     def show(self, event: Loaded | Refused) -> None:
         """Print one event of the source."""
@@ -61,12 +64,13 @@ def _counted(event: Loaded) -> str:
 def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], out: TextIO) -> int:
     """Serve until told to stop. Returns the exit code."""
     source = DirectorySource(paths, Gateway(namespace=settings.namespace, name=settings.gateway, local=True), environ)
-    terminal = Terminal(settings, paths, out)
+    terminal = Terminal(out, auth=settings.auth)
 
     lines = LineWriter(sys.stderr.buffer)
 
     async def serve() -> None:
         process = Process(settings, source, make_logger(lines, settings.log_level), environ, terminal.show)
+        process.listening.add_done_callback(lambda listening: terminal.listening(listening.result()))
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, process.stop)
         settle_memory()
