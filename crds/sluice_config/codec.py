@@ -46,7 +46,7 @@ def load(data: bytes) -> Snapshot:
         where = ".".join(map(str, first["loc"]))
         if where == "schemaVersion":
             raise InvalidSnapshot(f"not a snapshot of schema version {SCHEMA_VERSION}") from None
-        raise InvalidSnapshot(f"not a snapshot: {where}: {first['msg']}" if where else "not JSON") from None
+        raise InvalidSnapshot(f"not a snapshot: {where}: {first['msg']}" if where else "not a JSON object") from None
 
 
 def digest(snapshot: Snapshot) -> str:

@@ -111,6 +111,11 @@ class Provider(Frozen):
         """Whether any model's name may be asked for: the policy declares none, or others can be discovered."""
         return not self.models or self.discovery.enabled
 
+    @property
+    def offers(self) -> bool:
+        """Whether it has models of its own to offer to routes without targets: declared ones, or some to discover."""
+        return bool(self.models) or self.discovery.enabled
+
     def accepts(self, model: str) -> bool:
         """Whether a model's name may be asked for."""
         return self.accepts_all or any(declared.name == model for declared in self.models)

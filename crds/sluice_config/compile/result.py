@@ -15,7 +15,7 @@ from sluice_config.resources.base import Resource, ResourceKey
 from sluice_config.resources.cache_policy import CachePolicy
 from sluice_config.resources.model_route import ModelRoute
 from sluice_config.snapshot import Cache, Provider, Route, Snapshot
-from sluice_config.unhonoured import unhonoured
+from sluice_config.unhonoured import NOT_HONOURED, unhonoured
 
 R = TypeVar("R", bound=Resource)
 
@@ -53,8 +53,9 @@ def compile_resources(gateway: Gateway, resources: Resources) -> Compiled:
     for policy in given.providers:
         problem = obstacle(policy, given.secrets)
         providers[_name(policy)] = problem or compile_provider(policy)
-        findings |= {problem.at(policy)} if problem else set()
         findings.update(unhonoured(policy))
+        if problem and problem.reason != NOT_HONOURED:  # the table's own words have been said
+            findings.add(problem.at(policy))
     for cache in given.caches:
         findings.update(cache_findings(cache, given, providers))
         findings.update(unhonoured(cache))
@@ -97,7 +98,7 @@ def _reachable_providers(routes: Iterable[Route], providers: Providers) -> tuple
     return tuple(
         provider
         for name, provider in providers.items()
-        if isinstance(provider, Provider) and (name in named or name[0] in automatic)
+        if isinstance(provider, Provider) and (name in named or (name[0] in automatic and provider.offers))
     )
 
 

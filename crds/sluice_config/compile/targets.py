@@ -76,7 +76,7 @@ def offer_findings(
     """
     namespace = route.metadata.namespace
     offering = (
-        provider.discovery.enabled or (provider.models and _accepts_any_of(provider, models))
+        provider.offers and _accepts_any_of(provider, models)
         for (where, _), provider in providers.items()
         if where == namespace and isinstance(provider, Provider)
     )

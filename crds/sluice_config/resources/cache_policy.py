@@ -111,7 +111,8 @@ class Persistence(Section):
             field="size",
         ),
         Rule(
-            cel="!has(oldSelf.size) || (has(self.size) && quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0)",
+            cel="!oldSelf.enabled || !self.enabled || !has(oldSelf.size) || !has(self.size) || "
+            "quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
             message="a volume can grow but not shrink",
             field="size",
         ),

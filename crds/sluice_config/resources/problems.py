@@ -41,11 +41,16 @@ class InvalidResource(ValueError):
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Translate pydantic's findings about a document of `model`, whose schema knows what would be right."""
     schema = structural(model)
-    details = error.errors(include_url=False)
+    details = [detail for detail in error.errors(include_url=False) if not _is_echo(detail)]
     found = [_problem(detail, schema) for detail in details[:MOST_PROBLEMS]]
     if len(details) > MOST_PROBLEMS:
         found.append(Problem("", f"and {len(details) - MOST_PROBLEMS} more mistakes"))
     return found
+
+
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Whether a list is "too short" only because its faulty items were not counted."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _problem(detail: ErrorDetails, schema: Schema) -> Problem:
@@ -113,6 +118,8 @@ def _expected(node: Schema) -> str:
 
 def _actual(value: Any, node: Schema) -> str:
     """What is there instead, without repeating text; completes "must be ..."."""
+    if isinstance(value, bool) and "enum" in node:
+        return ", got a boolean: YAML reads on, off, yes and no as such, so quote them"
     kind = _KINDS.get(type(value), "something else")
     if kind != _KINDS_BY_TYPE.get(node.get("type", "")):
         return f", got {kind}"

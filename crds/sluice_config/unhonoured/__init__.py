@@ -55,16 +55,14 @@ class Unhonoured:
         return f"accepted, but nothing acts on it yet: {self.instead}"
 
 
-_VENDOR = Unhonoured(
-    "ProviderPolicy",
-    ("provider",),
-    "targets of this provider stay out",
-    lambda vendor: vendor in UNSERVED_VENDORS,
-    f" {', '.join(sorted(UNSERVED_VENDORS))}",
-)
-
 TABLE = (
-    _VENDOR,
+    Unhonoured(
+        "ProviderPolicy",
+        ("provider",),
+        "targets of this provider stay out",
+        lambda vendor: vendor in UNSERVED_VENDORS,
+        f" {', '.join(sorted(UNSERVED_VENDORS))}",
+    ),
     Unhonoured("ProviderPolicy", ("azure",), "targets of this provider stay out"),
     Unhonoured("ProviderPolicy", ("google",), "targets of this provider stay out"),
     Unhonoured("ProviderPolicy", ("compatibility",), "requests are passed on as the caller wrote them"),
@@ -102,11 +100,6 @@ def unhonoured(resource: AnyResource) -> Iterator[Finding]:
         where = _first_asking(resource.spec, entry.path, entry.asks)
         if where is not None:
             yield Finding(resource.key, f"spec{where}", Level.INFO, NOT_HONOURED, entry.message)
-
-
-def unserved_vendor(vendor: str) -> str | None:
-    """Why targets of the vendor's providers stay out; None when they do not."""
-    return _VENDOR.message if vendor in UNSERVED_VENDORS else None
 
 
 def _first_asking(section: BaseModel, path: Sequence[str], asks: Callable[[Any], bool]) -> str | None:
