@@ -59,9 +59,10 @@ class Peer(asyncio.Protocol):
     async def send(self, *pieces: bytes) -> None:
         """Write each piece, and wait until the system has taken it."""
         for piece in pieces:
-            if self.closed.is_set():
+            if self.closed.is_set() or self.transport.is_closing():
                 raise ConnectionResetError
             self.transport.write(piece)
+            await asyncio.sleep(0)
             await self._writable.wait()
 
     async def drip(self, data: bytes, size: int = 1) -> None:

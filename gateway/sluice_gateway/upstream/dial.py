@@ -4,9 +4,9 @@ import asyncio
 import functools
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import aiohappyeyeballs
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from sluice_gateway.upstream.connection import Connection
 from sluice_gateway.upstream.endpoint import Origin
@@ -33,7 +33,21 @@ async def dial(origin: Origin, factory: Callable[[], Connection], tls: Callable[
     loop = asyncio.get_running_loop()
     try:
         addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY, interleave=1)
+    except OSError as error:
+        raise ConnectFailed(_reason(error)) from error
+    return await connect(addresses, origin, factory, tls)
+
+
+async def connect(
+    addresses: Sequence[AddrInfoType],
+    origin: Origin,
+    factory: Callable[[], Connection],
+    tls: Callable[[], ssl.SSLContext],
+) -> Connection:
+    """Connect to the first of `addresses` that answers. Raises ConnectFailed."""
+    loop = asyncio.get_running_loop()
+    try:
+        sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY, interleave=1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if origin.scheme == "https":

@@ -11,7 +11,8 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 section 5.5: visible characters, obs-text, and inner spaces and tabs.
 _VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 _TARGET = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"[0-9A-Za-z._\-]+|[0-9A-Fa-f:.]+")
+# A name of at most 253 characters in labels of at most 63 (RFC 1035), or an IPv6 address.
+_HOST = re.compile(r"(?=.{1,253}$)[0-9a-z_\-]{1,63}(?:\.[0-9a-z_\-]{1,63})*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 # What this client says itself, and what would change how a message is framed or who may read it on the way.
 _FRAMING = frozenset(("connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding"))
