@@ -4,28 +4,31 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from bench import proxy
+from bench import proxy, reload, start
 from bench.figures import circumstances, keep
 from bench.measured import LOAD_CORE
 
-PARTS = ("proxy",)
+PARTS: dict[str, Callable[[Path, int], str]] = {
+    "proxy": proxy.run,
+    "reload": lambda folder, _: reload.run(folder),
+    "start": lambda folder, _: start.run(folder),
+}
 
 
 def main() -> int:
     """Run the parts, print their figures, and keep them on the page when asked to."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}; all if none"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=PARTS, help=f"of {', '.join(PARTS)}; all if none")
     parser.add_argument("--rounds", type=int, default=4, help="rounds of the proxy part")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
     for part in arguments.parts or PARTS:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-            text = f"Measured {circumstances()}.\n\n{proxy.run(Path(folder), arguments.rounds)}"
+            text = f"Measured {circumstances()}.\n\n{PARTS[part](Path(folder), arguments.rounds)}"
         print(f"\n{text}\n", flush=True)
         if arguments.write:
             keep(part, text)

@@ -75,7 +75,7 @@ class StreamClient(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._pieces: list[bytes] = []
         self._sent = 0.0
-        self._first = 0.0
+        self._first = False
         self._busy = False
         self.ended = asyncio.get_running_loop().create_future()
 
@@ -88,14 +88,15 @@ class StreamClient(asyncio.Protocol):
         if not self._more():
             transport.close()
             return
-        self._pieces, self._first, self._busy = [], 0.0, True
+        self._pieces, self._first, self._busy = [], False, True
         self._sent = time.perf_counter()
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self._pieces.append(data)
         if not self._first and b"data: " in data:
-            self._first = time.perf_counter()
+            self._first = True
+            self._results.first_frame.append(time.perf_counter() - self._sent)
         if data.endswith(b"0\r\n\r\n") and self._transport:
             self._settle()
             self._ask(self._transport)
@@ -104,7 +105,6 @@ class StreamClient(asyncio.Protocol):
         self._busy = False
         body = _BETWEEN_CHUNKS.sub(b"", b"".join(self._pieces))
         if body.startswith(b"HTTP/1.1 200 ") and body.count(b"data: ") == self._frames and b"data: [DONE]" in body:
-            self._results.first_frame.append(self._first - self._sent)
             self._results.whole.append(time.perf_counter() - self._sent)
         else:
             self._results.broken.append(repr(body[:300]))

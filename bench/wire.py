@@ -6,7 +6,8 @@ from typing import Any
 KEY = "bench-key-of-the-caller"
 MODEL = "chat"
 CONTENT_FRAMES = 50
-FRAMES = CONTENT_FRAMES + 3  # and the finish reason, the usage, [DONE]
+FRAMES_AROUND_CONTENT = 3  # the finish reason, the usage, [DONE]
+FRAMES = CONTENT_FRAMES + FRAMES_AROUND_CONTENT
 FRAME_SECONDS = 0.002
 
 _HEAD: dict[str, Any] = {
