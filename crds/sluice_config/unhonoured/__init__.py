@@ -1,17 +1,20 @@
 """Accepted fields that nothing acts on yet: each is in the documentation, and a finding when a user sets it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
+from pydantic.alias_generators import to_snake
 
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.parse import AnyResource
 
 NOT_HONOURED: Final = "NotHonoured"
+
+Path = tuple[tuple[str, str], ...]
+"""Names of nested fields, each as users write it and as attribute."""
 
 UNSERVED_VENDORS = frozenset({"azure", "anthropic", "google", "cohere"})
 """Vendors whose API's shape no adapter speaks yet."""
@@ -33,21 +36,21 @@ def _other_than(default: Any) -> Callable[[Any], bool]:
 class Unhonoured:
     """One field that nothing acts on. `instead` is what happens in its place.
 
-    `path` has the attributes' names below spec. `asks` tells whether a value asks for anything: the API server
-    writes plain defaults into stored objects, and a default that does what happens anyway is no disappointment.
+    `field` is a path as users write it ("spec.targets[].weight"), `only` the values that are meant, when not all are.
+    `asks` tells whether a value asks for anything: the API server writes plain defaults into stored objects, and a
+    default that does what happens anyway is no disappointment.
     """
 
     kind: str
-    path: tuple[str, ...]
+    field: str
     instead: str
     asks: Callable[[Any], bool] = _always
     only: str = ""
-    """For the documentation: the values that are meant, when not all are."""
 
     @property
-    def field(self) -> str:
-        """The path as users write it: spec.targets[].weight."""
-        return ".".join(("spec", *(to_camel(name) for name in self.path)))
+    def path(self) -> Path:
+        """The names below spec."""
+        return tuple((name, to_snake(name)) for name in self.field.replace("[]", "").split(".")[1:])
 
     @property
     def message(self) -> str:
@@ -58,74 +61,80 @@ class Unhonoured:
 TABLE = (
     Unhonoured(
         "ProviderPolicy",
-        ("provider",),
+        "spec.provider",
         "targets of this provider stay out",
         lambda vendor: vendor in UNSERVED_VENDORS,
-        f" {', '.join(sorted(UNSERVED_VENDORS))}",
+        ", ".join(sorted(UNSERVED_VENDORS)),
     ),
-    Unhonoured("ProviderPolicy", ("azure",), "targets of this provider stay out"),
-    Unhonoured("ProviderPolicy", ("google",), "targets of this provider stay out"),
-    Unhonoured("ProviderPolicy", ("compatibility",), "requests are passed on as the caller wrote them"),
+    Unhonoured("ProviderPolicy", "spec.azure", "targets of this provider stay out"),
+    Unhonoured("ProviderPolicy", "spec.google", "targets of this provider stay out"),
+    Unhonoured("ProviderPolicy", "spec.compatibility", "requests are passed on as the caller wrote them"),
     Unhonoured(
         "ProviderPolicy",
-        ("parameter_policy",),
+        "spec.parameterPolicy",
         "parameters are passed on as the caller wrote them",
         _other_than("strict"),
-        " clamp, drop",
     ),
-    Unhonoured("ProviderPolicy", ("models", "max_output_tokens"), "answers are as long as the provider makes them"),
-    Unhonoured("ProviderPolicy", ("models", "quality"), "quality does not change the order of targets"),
-    Unhonoured("ProviderPolicy", ("discovery",), "only the models listed in spec.models are offered", _enabled),
-    Unhonoured("ProviderPolicy", ("retry",), "the next target is tried, and none a second time"),
-    Unhonoured("ProviderPolicy", ("circuit_breaker",), "a failing target is tried for each request"),
-    Unhonoured("ProviderPolicy", ("rate_limit",), "requests are not limited"),
-    Unhonoured("ProviderPolicy", ("health_check",), "no checks are made", _enabled),
-    Unhonoured("ProviderPolicy", ("image_fetch",), "image URLs are passed on as the caller wrote them", _enabled),
-    Unhonoured("ModelRoute", ("targets", "weight"), "targets are tried by priority", _other_than(1)),
-    Unhonoured("ModelRoute", ("strategy",), "targets are tried by priority", _other_than("priority"), " but priority"),
-    Unhonoured("ModelRoute", ("allowed_strategies",), "the header x-routing-strategy changes nothing"),
-    Unhonoured("ModelRoute", ("scoring",), "targets are tried by priority"),
-    Unhonoured("ModelRoute", ("stickiness",), "each request is routed by itself", _other_than("none")),
-    Unhonoured("ModelRoute", ("hedging",), "one target is asked at a time", _enabled),
-    Unhonoured("ModelRoute", ("limits",), "requests are not limited"),
-    Unhonoured("ModelRoute", ("cache_policy",), "nothing is cached"),
-    Unhonoured("ModelRoute", ("autoscaling",), "the number of pods stays as it is"),
-    Unhonoured("CachePolicy", (), "nothing is cached"),
+    Unhonoured("ProviderPolicy", "spec.models[].maxOutputTokens", "answers are as long as the provider makes them"),
+    Unhonoured("ProviderPolicy", "spec.models[].quality", "quality does not change the order of targets"),
+    Unhonoured("ProviderPolicy", "spec.discovery", "only the models listed in spec.models are offered", _enabled),
+    Unhonoured("ProviderPolicy", "spec.retry", "the next target is tried, and none a second time"),
+    Unhonoured("ProviderPolicy", "spec.circuitBreaker", "a failing target is tried for each request"),
+    Unhonoured("ProviderPolicy", "spec.rateLimit", "requests are not limited"),
+    Unhonoured("ProviderPolicy", "spec.healthCheck", "no checks are made", _enabled),
+    Unhonoured("ProviderPolicy", "spec.imageFetch", "image URLs are passed on as the caller wrote them", _enabled),
+    Unhonoured("ModelRoute", "spec.targets[].weight", "targets are tried by priority", _other_than(1)),
+    Unhonoured(
+        "ModelRoute", "spec.strategy", "targets are tried by priority", _other_than("priority"), "all but priority"
+    ),
+    Unhonoured("ModelRoute", "spec.allowedStrategies", "the header x-routing-strategy changes nothing"),
+    Unhonoured("ModelRoute", "spec.scoring", "targets are tried by priority"),
+    Unhonoured("ModelRoute", "spec.stickiness", "each request is routed by itself", _other_than("none")),
+    Unhonoured("ModelRoute", "spec.hedging", "one target is asked at a time", _enabled),
+    Unhonoured("ModelRoute", "spec.limits", "requests are not limited"),
+    Unhonoured("ModelRoute", "spec.cachePolicy", "nothing is cached"),
+    Unhonoured("ModelRoute", "spec.autoscaling", "the number of pods stays as it is"),
+    Unhonoured("CachePolicy", "spec", "nothing is cached"),
 )
 
 
 def unhonoured(resource: AnyResource) -> Iterator[Finding]:
     """Findings of level info about fields that the user set and nothing acts on: one per entry of the table."""
-    for entry in _BY_KIND.get(resource.kind, ()):
-        where = _first_asking(resource.spec, entry.path, entry.asks)
+    for entry, path in _BY_KIND.get(resource.kind, ()):
+        where = _first_asking(resource.spec, path, entry.asks)
         if where is not None:
             yield Finding(resource.key, f"spec{where}", Level.INFO, NOT_HONOURED, entry.message)
 
 
-def _first_asking(section: BaseModel, path: Sequence[str], asks: Callable[[Any], bool]) -> str | None:
+def _first_asking(section: BaseModel, path: Path, asks: Callable[[Any], bool]) -> str | None:
     """Where below `section` the path is set to a value that asks for something; items of lists are looked through."""
     if not path:
         return "" if asks(section) else None
-    name, *rest = path
-    if name not in section.model_fields_set:
+    (name, attribute), *rest = path
+    if attribute not in section.model_fields_set:
         return None
-    value = getattr(section, name)
-    where = f".{to_camel(name)}"
+    value = getattr(section, attribute)
     if not rest:
-        return where if asks(value) else None
+        return f".{name}" if asks(value) else None
     for index, item in enumerate(value):
-        below = _first_asking(item, rest, asks)
+        below = _first_asking(item, tuple(rest), asks)
         if below is not None:
-            return f"{where}[{index}]{below}"
+            return f".{name}[{index}]{below}"
     return None
 
 
-_BY_KIND = {kind: tuple(entries) for kind, entries in groupby(TABLE, key=lambda entry: entry.kind)}
+_BY_KIND = {
+    kind: [(entry, entry.path) for entry in entries] for kind, entries in groupby(TABLE, key=lambda entry: entry.kind)
+}
 
 
 def markdown() -> str:
     """The list for people, with a heading for each kind."""
     lines = []
     for kind, entries in _BY_KIND.items():
-        lines += [f"### {kind}", "", *(f"- `{entry.field}`{entry.only}: {entry.instead}" for entry in entries), ""]
+        lines += [f"### {kind}", ""]
+        for entry, _ in entries:
+            only = f" ({entry.only})" if entry.only else ""
+            lines.append(f"- `{entry.field}`{only}: {entry.instead}")
+        lines.append("")
     return "\n".join(lines)

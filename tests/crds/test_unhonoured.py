@@ -1,0 +1,109 @@
+"""No accepted field is ignored in silence: the table, its findings and its page agree."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice_config.findings import Finding, Level
+from sluice_config.resources import KINDS, parse_resource
+from sluice_config.resources.schema import structural
+from sluice_config.unhonoured import TABLE, markdown, unhonoured
+from sluice_config.unhonoured.__main__ import BEGIN, END, main, with_list
+from tests.crds.test_crd import nodes
+from tests.support.resources import cache, provider, read, route
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "known-weaknesses.md"
+CASES = Path(__file__).parent
+
+
+def fields(findings: list[Finding]) -> list[str]:
+    return [finding.field for finding in findings]
+
+
+def test_the_page_has_every_line_of_the_table() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_list(page)
+    assert [entry.field for entry in TABLE if f"- `{entry.field}`" not in page] == []
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=lambda entry: f"{entry.kind}.{entry.field}")
+def test_every_entry_is_a_field(entry: object) -> None:
+    assert entry.field in {path for path, _ in nodes(structural(KINDS[entry.kind]))}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resource_with_everything_has_all_findings_of_its_kind(kind: str) -> None:
+    (everything,) = read(CASES / kind.lower() / "accepted" / "everything.yaml")
+    found = list(unhonoured(parse_resource(everything)))
+    other_vendor = {"spec.provider", "spec.azure", "spec.google"}
+    wanted = {entry.message for entry in TABLE if entry.kind == kind and entry.field not in other_vendor}
+    assert {finding.message for finding in found} == wanted
+    assert {(finding.level, finding.reason) for finding in found} == {(Level.INFO, "NotHonoured")}
+
+
+@pytest.mark.parametrize("kind", ["ModelRoute", "ProviderPolicy"])
+def test_the_smallest_resource_has_none(kind: str) -> None:
+    (smallest,) = read(CASES / kind.lower() / "accepted" / "smallest.yaml")
+    assert list(unhonoured(parse_resource(smallest))) == []
+
+
+def test_a_cache_policy_as_a_whole_does_nothing_yet() -> None:
+    assert fields(list(unhonoured(cache("answers")))) == ["spec"]
+
+
+def test_a_default_that_was_written_is_told_where_somebody_counts_on_it() -> None:
+    assert fields(list(unhonoured(provider("a", retry={"maxRetries": 2})))) == ["spec.retry"]
+    assert fields(list(unhonoured(provider("a", circuitBreaker={})))) == ["spec.circuitBreaker"]
+    assert fields(list(unhonoured(provider("a", parameterPolicy="strict")))) == []
+
+
+def test_what_is_switched_off_is_not_told() -> None:
+    off = {"enabled": False}
+    assert fields(list(unhonoured(provider("a", healthCheck=off, discovery=off, imageFetch=off)))) == []
+    assert fields(list(unhonoured(provider("a", healthCheck={"intervalSeconds": 60})))) == ["spec.healthCheck"]
+    assert fields(list(unhonoured(route("a", ["m"], hedging={"afterPercentile": 90})))) == []
+
+
+def test_a_field_in_a_list_is_told_once_at_its_first_place() -> None:
+    targets = [{"provider": "a"}, {"provider": "b", "weight": 2}, {"provider": "c", "weight": 3}]
+    assert fields(list(unhonoured(route("a", ["m"], targets)))) == ["spec.targets[1].weight"]
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "cohere", "google"])
+def test_a_vendor_that_is_not_served(vendor: str) -> None:
+    (finding,) = unhonoured(provider("a", vendor))
+    assert str(finding) == (
+        "info: ProviderPolicy default/a: spec.provider: accepted, but nothing acts on it yet: "
+        "targets of this provider stay out [NotHonoured]"
+    )
+
+
+@pytest.mark.parametrize(
+    "vendor", ["openai", "groq", "deepseek", "huggingface", "ollama", "vllm", "llamacpp", "openai-compatible", "mock"]
+)
+def test_vendors_that_are_served(vendor: str) -> None:
+    assert list(unhonoured(provider("a", vendor, baseURL="http://localhost:8000/v1"))) == []
+
+
+def test_the_command_prints_the_list() -> None:
+    command = [sys.executable, "-m", "sluice_config.unhonoured"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == markdown()
+
+
+def test_the_command_checks_and_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    assert main(["--check", str(page)]) == 1
+    assert "--write" in capsys.readouterr().err
+    assert main(["--write", str(page)]) == 0
+    assert main(["--check", str(page)]) == 0
+    assert page.read_text() == f"# Before\n\n{BEGIN}\n\n{markdown()}\n{END}\n\nAfter.\n"
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END, f"{END}\n{BEGIN}"])
+def test_a_page_without_its_markers_is_left_alone(page: str) -> None:
+    with pytest.raises(ValueError, match="the page needs the lines"):
+        with_list(page)
