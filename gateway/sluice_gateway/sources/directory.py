@@ -9,7 +9,6 @@ from pathlib import Path
 from sluice_config.codec import digest
 from sluice_config.compile import Gateway
 from sluice_config.findings import Finding, Level
-from sluice_config.snapshot import Snapshot
 from sluice_gateway.sources.assembly import assemble
 from sluice_gateway.sources.folder import Contents, Folder
 from sluice_gateway.sources.keys import find_callers, find_keys, wanted_by_snapshot
@@ -42,6 +41,7 @@ class DirectorySource:
         self._environ = environ
         self._watcher = Watcher(paths, rescan_seconds)
         self._last_good = LastGood.for_paths(paths, gateway, environ)
+        self._kept = ""
         self._warned = False
         self._warning: LocatedFinding | None = None
 
@@ -61,7 +61,7 @@ class DirectorySource:
                 elif isinstance(event, Loaded):
                     if saving:
                         await saving
-                    saving = asyncio.ensure_future(asyncio.to_thread(self._keep, event.snapshot))
+                    saving = asyncio.ensure_future(asyncio.to_thread(self._keep, event))
                     if last is None:
                         await saving  # so that a warning comes with the first event
                     event = self._with_warning(event)
@@ -88,12 +88,13 @@ class DirectorySource:
         callers, _ = find_callers(contents, self._gateway)
         return Loaded(snapshot, digest(snapshot), keys.credentials(snapshot), callers, (), LAST_GOOD)
 
-    def _keep(self, snapshot: Snapshot) -> None:
+    def _keep(self, event: Loaded) -> None:
         """Write the state down. Failing that, the next event carries a warning, once."""
-        if self._warned:
+        if self._warned or event.digest == self._kept:
             return
         try:
-            self._last_good.save(snapshot)
+            self._last_good.save(event.snapshot)
+            self._kept = event.digest
         except NotKept as error:
             self._warned = True
             self._warning = LocatedFinding(Finding(None, "", Level.WARNING, NOT_KEPT, str(error)), "", 0)

@@ -35,6 +35,9 @@ MOST_ALIASED = 100_000
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PAIR = re.compile(
+    r"(?P<before>(?<!\\)(?:\\\\)*)\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+)
 _TAG = "tag:yaml.org,2002:"
 _TYPES: Mapping[str, tuple[type, ...]] = {
     f"{_TAG}int": (int,),
@@ -67,8 +70,11 @@ class Document:
         return self.lines[path]
 
 
-def decode(data: bytes) -> str:
-    """The text of a file. Raises InvalidYAML when it is not UTF-8 or holds characters that YAML does not allow."""
+def decode(data: bytes, *, is_json: bool = False) -> str:
+    """The text of a file. Raises InvalidYAML when it is not UTF-8 or holds characters that YAML does not allow.
+
+    JSON is YAML but for one thing: its way to write characters beyond U+FFFF, which is replaced by the character.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -77,7 +83,12 @@ def decode(data: bytes) -> str:
     if bad := _UNREADABLE.search(text):
         reason = f"the control character U+{ord(bad[0]):04X} is not allowed"
         raise InvalidYAML(text.count("\n", 0, bad.start()) + 1, reason)
-    return text
+    return _PAIR.sub(_joined, text) if is_json else text
+
+
+def _joined(match: re.Match[str]) -> str:
+    pair = bytes.fromhex(match["high"] + match["low"])
+    return match["before"] + pair.decode("utf-16-be")
 
 
 def cut(text: str) -> Iterator[tuple[int, str]]:

@@ -130,7 +130,7 @@ class Folder:
         if known and known.digest == digest:
             return ReadFile(found.shown, signature, digest, known.pieces, known.problem)
         try:
-            text = decode(data)
+            text = decode(data, is_json=found.path.suffix.lower() == ".json")
         except InvalidYAML as error:
             return ReadFile(found.shown, signature, digest, problem=(error.line, error.reason))
         pieces = tuple(self._piece(offset, piece) for offset, piece in cut(text))
@@ -158,7 +158,7 @@ def _contents(files: Iterable[ReadFile], problems: Iterable[tuple[str, str]], or
                 contents.findings.append(LocatedFinding(remark.finding, file.shown, placed.offset + remark.line))
             for found in placed.piece.objects:
                 contents.add(Place(file.shown, placed.offset, found))
-    if not contents.places and not contents.findings:
+    if not contents.places and all(one.finding.level is Level.INFO for one in contents.findings):
         nothing = Finding(None, "", Level.WARNING, EMPTY, "there are no resources of Sluice here")
         contents.findings.append(LocatedFinding(nothing, origin, 0))
     return contents

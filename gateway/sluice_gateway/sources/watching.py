@@ -51,7 +51,7 @@ class Watcher:
     """Watches files and folders, whether they exist or not."""
 
     def __init__(self, paths: Sequence[Path], rescan_seconds: float = RESCAN_SECONDS) -> None:
-        self._paths = tuple(paths)
+        self._paths = tuple(path.absolute() for path in paths)  # as notifications name them
         self._rescan_seconds = rescan_seconds
 
     async def changes(self) -> AsyncGenerator[None, None]:
