@@ -125,6 +125,14 @@ def test_wrong_metadata() -> None:
     ]
 
 
+def test_wrong_annotations_and_timestamp() -> None:
+    found = document("ModelRoute", "a", {"models": ["a"]}, annotations={"a/b": True}, creationTimestamp=5)
+    assert problems(found) == [
+        "metadata.creationTimestamp: must be a string, got an integer",
+        "metadata.annotations.'a/b': must be a string, got a boolean",
+    ]
+
+
 def test_wrong_kind_and_version() -> None:
     assert problems({"apiVersion": "sluice.dev/v1", "kind": "ModelRoute"}) == [
         "apiVersion: must be sluice.dev/v1alpha1"

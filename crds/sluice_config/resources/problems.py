@@ -82,7 +82,12 @@ def _printable(name: str) -> str:
 
 def _at(schema: Schema, steps: Sequence[Step]) -> Schema:
     for step in steps:
-        schema = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {}).get(step, {})
+        fields = schema.get("properties", {})
+        schema = (
+            schema.get("items", {})
+            if isinstance(step, int)
+            else fields.get(step, schema.get("additionalProperties", {}))
+        )
     return schema
 
 
@@ -98,8 +103,6 @@ def _unknown_field(name: Step, parent: Schema) -> str:
 def _expected(node: Schema) -> str:
     """What belongs there; completes "must be ..."."""
     match node:
-        case {"enum": [only]}:
-            return str(only)
         case {"enum": options}:
             return f"one of {', '.join(options)}"
         case {"x-sluice-says": says}:

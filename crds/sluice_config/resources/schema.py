@@ -57,6 +57,8 @@ def _structural(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
         result.setdefault("x-kubernetes-list-type", "atomic")
         result["items"] = _structural(node["items"], definitions)
     if node.get("type") == "object":
+        if isinstance(node.get("additionalProperties"), dict):
+            result["additionalProperties"] = _structural(node["additionalProperties"], definitions)
         result["properties"] = {
             name: _structural(child, definitions) for name, child in node.get("properties", {}).items()
         }
