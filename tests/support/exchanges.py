@@ -1,7 +1,6 @@
 """What tests of the upstream leg say again and again: an endpoint, patient time limits, a whole exchange."""
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sluice_gateway.upstream import Answer, Endpoint, Timeouts, Upstream
@@ -51,9 +50,3 @@ async def pieces(answer: Answer) -> list[bytes]:
     while piece := await answer.chunk():
         found.append(piece)
     return found
-
-
-async def soon(awaitable: Awaitable[None], within: float = 5.0) -> None:
-    """Wait with a deadline. Raises TimeoutError."""
-    async with asyncio.timeout(within):
-        await awaitable

@@ -109,6 +109,12 @@ class Peer(asyncio.Protocol):
         async with asyncio.timeout(within):
             await self.closed.wait()
 
+    async def pace(self, seconds: float) -> None:
+        """Wait a little; raises ConnectionResetError when the client closes meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await self.until_closed(seconds)
+            raise ConnectionResetError
+
     async def stall(self) -> None:
         """Say nothing until the client gives up."""
         await self.closed.wait()
@@ -124,6 +130,7 @@ class Peer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable.clear()
+        self._upstream.changed()
 
     def resume_writing(self) -> None:
         self._writable.set()
@@ -194,7 +201,7 @@ class ScriptedUpstream:
         return sum(not peer.closed.is_set() for peer in self.peers)
 
     async def until(self, condition: Callable[[], bool], within: float = PATIENCE) -> None:
-        """Wait until `condition` holds, looked at whenever a request comes or a connection opens or closes."""
+        """Wait until `condition` holds, looked at when a request comes, or a connection opens, closes or gets stuck."""
         async with asyncio.timeout(within):
             while not condition():
                 self._change.clear()

@@ -110,6 +110,7 @@ class AnswerParser:
             return
         lines = self._lines
         self._lines = []
+        self._barren = 0
         fields = dict(reversed(lines))
         if len(lines) > MAX_HEADERS:
             self._refuse("the answer has too many headers")

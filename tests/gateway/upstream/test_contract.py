@@ -233,7 +233,7 @@ async def test_a_head_that_comes_too_slowly_is_no_answer_in_time(client: Upstrea
         await peer.send(b"HTTP/1.1 200 OK\r\n")
         while True:
             await peer.drip(b"x-slow: 1\r\n")
-            await asyncio.sleep(SHORT / 10)
+            await peer.pace(SHORT / 10)
 
     async with serve(script) as upstream:
         with pytest.raises(FirstByteTimeout):
@@ -256,7 +256,7 @@ async def test_the_total_time_counts_everywhere(client: Upstream) -> None:
         await peer.send(stream_head())
         while True:
             await peer.send(chunk(b"data: 1\n\n"))
-            await asyncio.sleep(SHORT / 10)
+            await peer.pace(SHORT / 10)
 
     async with serve(script) as upstream:
         reply = await send(client, upstream, timeouts=patient(total=4 * SHORT))
