@@ -228,6 +228,15 @@ def test_a_field_name_that_is_no_word_is_quoted_and_cut() -> None:
     assert found == "spec.'\\x1b[31m" + "x" * 59 + "': unknown field"
 
 
+def test_a_field_name_with_a_hyphen_is_a_word() -> None:
+    amounts = {"ephemeral-storage": 1}
+    found = problems(document("CachePolicy", "a", {"store": {"managed": {"resources": {"limits": amounts}}}}))
+    assert found == [
+        "spec.store.managed.resources.limits.ephemeral-storage: "
+        "must be a whole Kubernetes quantity with a unit, such as 256Mi or 2Gi, got an integer"
+    ]
+
+
 def test_field_names_that_are_not_text() -> None:
     assert problems(document("ProviderPolicy", "a", {"provider": "openai", True: 1})) == [  # YAML's reading of "on"
         "spec: field names must be strings"

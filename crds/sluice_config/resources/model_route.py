@@ -25,8 +25,8 @@ Strategy = Literal[
 class GatewayRef(Section):
     """The gateway that serves the route: a Deployment labelled sluice.dev/gateway."""
 
-    name: ObjectName = "sluice-gateway"
-    """The gateway's name."""
+    name: Label = "sluice-gateway"
+    """The gateway's name, as its label has it."""
     namespace: Label | None = None
     """The gateway's namespace; the route's own when absent. Another one needs that gateway's grant."""
 

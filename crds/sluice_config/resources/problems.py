@@ -1,6 +1,7 @@
 """What is wrong with a document, in words and paths of the person who wrote it."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,17 +78,13 @@ def path(steps: Iterable[Step]) -> str:
 
 def _printable(name: str) -> str:
     """A field's name as it is when it looks like one; else quoted and cut, since the document's author chose it."""
-    return name if name.isidentifier() and len(name) <= 64 else ascii(name[:64])
+    return name if re.fullmatch("[A-Za-z][-A-Za-z0-9_]{0,63}", name) else ascii(name[:64])
 
 
 def _at(schema: Schema, steps: Sequence[Step]) -> Schema:
     for step in steps:
-        fields = schema.get("properties", {})
-        schema = (
-            schema.get("items", {})
-            if isinstance(step, int)
-            else fields.get(step, schema.get("additionalProperties", {}))
-        )
+        others = schema.get("additionalProperties", {})
+        schema = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {}).get(step, others)
     return schema
 
 
