@@ -49,7 +49,7 @@ class CallerError(GatewayError):
     """The request itself is at fault: no target is tried, or none further."""
 
     status = 400
-    code = "invalid_request"
+    code: str | None = "invalid_request"
     type = "invalid_request_error"
 
 

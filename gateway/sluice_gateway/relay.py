@@ -1,13 +1,12 @@
 """The relay of a stream: whole frames as they come, a comment in silence, one error event when it breaks off."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
 from sluice_gateway import sse
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
-from sluice_gateway.providers.adapter import BadEvent, Event, Fault
+from sluice_gateway.providers.adapter import BadEvent, Fault
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.upstream import Answer, UpstreamError, UpstreamTimeout
@@ -22,10 +21,7 @@ class StreamFailed(Exception):
 
 
 class Client(Protocol):
-    """The caller's side of a stream.
-
-    ``started``: the head of the answer has been sent, so another target is out of the question.
-    """
+    """The caller's side of a stream. ``started``: the head of the answer was sent, so another target is out of question."""
 
     started: bool
 
@@ -33,8 +29,12 @@ class Client(Protocol):
         """Send the head of the answer, once."""
         ...
 
-    async def write(self, data: bytes) -> None:
-        """Send whole frames; waits while the caller reads too slowly. Raises ConnectionError when it has left."""
+    def write(self, data: bytes) -> bool:
+        """Send whole frames; False when the caller reads too slowly, or has left: see ``drained``."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until the caller has taken enough. Raises ConnectionError when it has left."""
         ...
 
     async def end(self) -> None:
@@ -50,8 +50,12 @@ STALL_SECONDS = 60.0  # a caller that takes nothing for so long is gone; the sam
 _END_SECONDS = 0.05  # after the shape's end mark: how long the transport's own end may lag, to keep the connection
 
 
+class _Done(Exception):
+    """The shape's end mark was relayed: what the provider may still send is of no interest."""
+
+
 class Stream:
-    """One streamed answer on its way from a provider to a caller."""
+    """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer."""
 
     def __init__(
         self, answer: Answer, provider: Provider, client: Client, record: Record, clock: Callable[[], float]
@@ -61,16 +65,18 @@ class Stream:
         self._client = client
         self._record = record
         self._clock = clock
+        self._framer = sse.Framer()
         self._finished = False  # a finish_reason was seen: what follows is welcome, but its lack is no cut
         self._done = False
         self._wrote = clock()
-        self._writing = False
+        self._waiting = False
+        self._failure: Exception | None = None
 
     async def relay(self, keepalive_seconds: float) -> None:
-        """Relay to the end.
+        """Relay to the end, or to one error event.
 
-        While nothing was sent to the caller, raises UpstreamError, BadEvent or StreamFailed; ConnectionError when it
-        left.
+        While nothing was sent to the caller, raises UpstreamError, BadEvent or StreamFailed; at any time ConnectionError
+        when the caller has left.
         """
         silence = _Silence(self, keepalive_seconds)
         try:
@@ -79,47 +85,84 @@ class Stream:
             if not self._client.started:
                 raise
             if not self._finished:
-                await self._break_off(error)
+                self._break_off(error)
         finally:
             silence.stop()
         if not self._done and not self._record.code:
-            await self._client.write(sse.DONE)
+            self._client.write(sse.DONE)
         await self._client.end()
         if self._done:
             await self._await_end()
 
     async def _pump(self) -> None:
-        answer, framer = self._answer, sse.Framer()
+        answer = self._answer
         if not (answer.header("content-type") or "").startswith("text/event-stream"):
             raise BadEvent("a stream was asked for, and the provider answered with something else")
         try:
-            while not self._done and (chunk := await answer.chunk()):
-                if frames := framer.feed(chunk):
-                    await self._pass_on(frames)
-        except sse.FrameTooLarge as error:
-            raise BadEvent(f"the provider sent {error}") from error
-        if not self._done and (rest := framer.rest()):
-            await self._pass_on(rest)
+            await self._begin()
+            await answer.relay(self)
+            if rest := self._framer.rest():
+                self._pass_on(rest)
+        except _Done:
+            return
         if not self._finished and not self._done:
             raise BadEvent("the provider's stream ended before its answer did")
 
-    async def _pass_on(self, frames: bytes) -> None:
-        """Read what whole frames say, then send them as they came; those before a broken one still go out."""
-        read = 0
-        events = sse.data_of(frames)
-        try:
-            for data in events:
-                if event := self._provider.adapter.parse_event(data):
-                    self._note(event)
-                read += 1
-        except (BadEvent, StreamFailed):
-            if read:
-                await self._send(sse.first(frames, read))
-            raise
-        if events or self._client.started:  # comments alone don't commit to this target
-            await self._send(frames)
+    async def _begin(self) -> None:
+        """Wait for the first event, which commits to this target: comments alone do not."""
+        while not self._client.started and (piece := await self._answer.chunk()):
+            frames = self._framed(piece)
+            if events := sse.data_of(frames):
+                for data in events:
+                    self._note(data)
+                if not self._client.started:  # silence may have been filled meanwhile
+                    await self._client.start()
+                if not self._send(frames):
+                    await self.drained()
 
-    def _note(self, event: Event) -> None:
+    def feed(self, piece: bytes) -> bool:
+        """Pass a piece on. Called straight from the provider's connection: this is where streams spend their time."""
+        try:
+            frames = self._framed(piece)
+            return self._pass_on(frames) if frames else True
+        except (BadEvent, StreamFailed) as error:
+            self._failure = error
+            return False
+
+    async def drained(self) -> None:
+        """Wait for a slow caller. Raises what ``feed`` ran into, or that the answer is done."""
+        if self._failure is not None:
+            raise self._failure
+        if self._done:
+            raise _Done
+        self._waiting = True
+        await self._client.drained()
+        self._waiting = False
+        self._wrote = self._clock()
+
+    def _framed(self, piece: bytes) -> bytes:
+        try:
+            return self._framer.feed(piece)
+        except sse.FrameTooLarge as error:
+            raise BadEvent(f"the provider sent {error}") from error
+
+    def _pass_on(self, frames: bytes) -> bool:
+        """Read what whole frames say, then send them as they came; those before a broken one still go out."""
+        good = 0
+        try:
+            for data in sse.data_of(frames):
+                self._note(data)
+                good += 1
+        except (BadEvent, StreamFailed):
+            if good:
+                self._send(sse.first(frames, good))
+            raise
+        return self._send(frames)
+
+    def _note(self, data: bytes) -> None:
+        event = self._provider.adapter.parse_event(data)
+        if event is None:
+            return
         if event.fault is not None:
             raise StreamFailed(event.fault)
         self._finished |= event.finished
@@ -127,22 +170,18 @@ class Stream:
         if event.usage is not None:
             self._record.usage = event.usage
 
-    async def _send(self, frames: bytes) -> None:
-        self._writing = True
-        if not self._client.started:
-            await self._client.start()
-        if self._record.first_byte is None:
-            self._record.first_byte = self._clock()
-        await self._client.write(frames)
+    def _send(self, frames: bytes) -> bool:
         self._wrote = self._clock()
-        self._writing = False
+        if self._record.first_byte is None:
+            self._record.first_byte = self._wrote
+        return self._client.write(frames) and not self._done
 
-    async def _break_off(self, error: Exception) -> None:
+    def _break_off(self, error: Exception) -> None:
         """One well-formed error event; the record says what the status would have been."""
         kind = UpstreamTimedOut if isinstance(error, UpstreamTimeout) else ProviderError
         told = kind(f"the stream broke off: {self._provider.redact(str(error))}")
-        self._record.failed(told.status, told.code, told.message)
-        await self._client.write(sse.error_frame(told.body()))
+        self._record.failed(told.status, told.code or "", told.message)
+        self._client.write(sse.error_frame(told.body()))
 
     async def _await_end(self) -> None:
         try:
@@ -153,20 +192,19 @@ class Stream:
             return
 
     def quiet_for(self) -> float:
-        """Seconds since the caller last took something."""
+        """Seconds since the caller was last sent something, or took something."""
         return self._clock() - self._wrote
 
     async def fill_silence(self) -> None:
         """Send a comment, which the standard tells clients to ignore; or give up on a caller that takes nothing."""
-        if self._writing:
+        if self._waiting:
             if self.quiet_for() >= STALL_SECONDS:
                 self._client.abort()
             return
-        with contextlib.suppress(ConnectionError):
-            if not self._client.started:
-                await self._client.start()
-            await self._client.write(sse.KEEP_ALIVE)
-            self._wrote = self._clock()
+        if not self._client.started:
+            await self._client.start()
+        self._client.write(sse.KEEP_ALIVE)
+        self._wrote = self._clock()
 
 
 class _Silence:
@@ -181,8 +219,9 @@ class _Silence:
 
     def _look(self) -> None:
         quiet = self._stream.quiet_for()
-        if quiet >= self._interval and (self._task is None or self._task.done()):
-            self._task = self._loop.create_task(self._stream.fill_silence())
+        if quiet >= self._interval:
+            if self._task is None or self._task.done():
+                self._task = self._loop.create_task(self._stream.fill_silence())
             quiet = 0.0
         self._timer = self._loop.call_later(max(self._interval - quiet, 0.001), self._look)
 

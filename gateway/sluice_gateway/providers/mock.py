@@ -19,8 +19,10 @@ from sluice_gateway.upstream import (
     Endpoint,
     FirstByteTimeout,
     IdleTimeout,
+    Sink,
     Timeouts,
     UpstreamError,
+    relay_by_chunks,
 )
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -164,6 +166,10 @@ class MockAnswer:
             await _wait(self._sleep, self._pause, self._idle, IdleTimeout)
         self._next += 1
         return self._pieces[self._next - 1]
+
+    async def relay(self, sink: Sink) -> None:
+        """Hand the rest over."""
+        await relay_by_chunks(self, sink)
 
     def close(self) -> None:
         """Nothing is held open."""

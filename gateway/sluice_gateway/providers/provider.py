@@ -52,9 +52,9 @@ class Provider:
 
 def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:
     headers = [("content-type", "application/json"), ("user-agent", "sluice"), *policy.headers]
-    if policy.openai and policy.openai.organization:
+    if policy.openai.organization:
         headers.append(("openai-organization", policy.openai.organization))
-    if policy.openai and policy.openai.project:
+    if policy.openai.project:
         headers.append(("openai-project", policy.openai.project))
     if key:
         headers.append(("authorization", f"Bearer {key}"))

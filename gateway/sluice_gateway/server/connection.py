@@ -30,7 +30,9 @@ class Connection(RequestHandler):
         else:
             self.log_exception("unhandled error", exc_info=exc)
             error = GatewayError("the gateway failed; its log says why")
-        response = web.Response(status=error.status, body=error.body(), headers={"content-type": "application/json", "server": "sluice"})
+        response = web.Response(
+            status=error.status, body=error.body(), headers={"content-type": "application/json", "server": "sluice"}
+        )
         response.force_close()
         return response
 

@@ -3,7 +3,7 @@
 Everything that can happen on the way ends as an answer or as one of `errors`; nothing else of HTTP leaves this package.
 """
 
-from sluice_gateway.upstream.contract import Answer, Timeouts, Upstream
+from sluice_gateway.upstream.contract import Answer, Sink, Timeouts, Upstream, relay_by_chunks
 from sluice_gateway.upstream.endpoint import Endpoint, Origin
 from sluice_gateway.upstream.errors import (
     AnswerTooLarge,
@@ -33,9 +33,11 @@ __all__ = [
     "LeanUpstream",
     "Origin",
     "SessionUpstream",
+    "Sink",
     "Timeouts",
     "TotalTimeout",
     "Upstream",
     "UpstreamError",
     "UpstreamTimeout",
+    "relay_by_chunks",
 ]

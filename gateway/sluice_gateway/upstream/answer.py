@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from sluice_gateway.upstream.contract import Sink
 from sluice_gateway.upstream.errors import AnswerTooLarge, ConnectionLost, UpstreamError
 
 # Above this many unread bytes the connection stops reading. One read of uvloop's is at most as large again.
@@ -35,9 +36,11 @@ class LeanAnswer:
         "_error",
         "_fields",
         "_flow",
+        "_full",
         "_high_water",
         "_lines",
         "_loop",
+        "_sink",
         "_waiter",
         "_whole",
         "ended",
@@ -59,6 +62,8 @@ class LeanAnswer:
         self._whole = False
         self._waiter: asyncio.Future[None] | None = None
         self._error: UpstreamError | None = None
+        self._sink: Sink | None = None
+        self._full = False
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -103,6 +108,26 @@ class LeanAnswer:
             await self._news()
         return self._take()
 
+    async def relay(self, sink: Sink) -> None:
+        """See contract.Answer. Pieces go to `sink` straight from the connection, without waking a task for each."""
+        while True:
+            if self.pieces:
+                self._full = not sink.feed(self._take())
+            if self._full:
+                self._full = False
+                await sink.drained()
+            elif self.ended:
+                return
+            elif self._error is not None:
+                raise self._error
+            else:
+                self._resume()
+                self._sink = sink
+                try:
+                    await self._news()
+                finally:
+                    self._sink = None
+
     def close(self) -> None:
         """Done with the answer; see contract.Answer."""
         self.pieces.clear()
@@ -118,6 +143,10 @@ class LeanAnswer:
 
     def on_news(self) -> None:
         """What was read has been parsed: wake the reader if that is news to it, and keep memory bounded."""
+        if self._sink is not None:
+            if not self._sink.feed(self._take()):
+                self._hold()
+            return
         if self.size > self._high_water:
             if self._whole:
                 self.fail(AnswerTooLarge())
@@ -125,6 +154,14 @@ class LeanAnswer:
                 self._flow.pause()
         elif self._whole and not self.ended:
             return
+        self._wake()
+
+    def _hold(self) -> None:
+        """The sink has had enough: read no more, and wake the task that will wait for room."""
+        self._full = True
+        self._sink = None
+        if self._flow is not None:
+            self._flow.pause()
         self._wake()
 
     def on_end(self) -> None:

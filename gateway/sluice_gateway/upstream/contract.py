@@ -21,6 +21,18 @@ class Timeouts:
     total: float
 
 
+class Sink(Protocol):
+    """Where a relayed body goes. Both are the reader's: the answer calls them, and never at the same time."""
+
+    def feed(self, piece: bytes) -> bool:
+        """Take a piece. False: nothing more until `drained` has returned. Raises nothing; what goes wrong is told there."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until there is room again. What it raises ends the relay."""
+        ...
+
+
 class Answer(Protocol):
     """An answer whose head has arrived. Whoever got it calls `close()` in the end; one task at a time reads it."""
 
@@ -41,8 +53,21 @@ class Answer(Protocol):
     async def chunk(self) -> bytes:
         """The next piece of the body as it arrived, b"" at its clean end. Raises UpstreamError."""
 
+    async def relay(self, sink: Sink) -> None:
+        """Hand what is left of the body to `sink`, each piece as it arrives; returns at its clean end.
+
+        Raises UpstreamError, after everything that had come was handed over, and what `sink.drained` raises.
+        """
+
     def close(self) -> None:
         """Done with the answer. Before the body's end this drops the connection: so a cancel reaches the upstream."""
+
+
+async def relay_by_chunks(answer: Answer, sink: Sink) -> None:
+    """`Answer.relay` for answers that have nothing quicker."""
+    while piece := await answer.chunk():
+        if not sink.feed(piece):
+            await sink.drained()
 
 
 class Upstream(Protocol):

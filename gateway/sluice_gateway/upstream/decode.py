@@ -2,7 +2,7 @@
 
 import zlib
 
-from sluice_gateway.upstream.contract import Answer
+from sluice_gateway.upstream.contract import Answer, Sink, relay_by_chunks
 from sluice_gateway.upstream.errors import AnswerTooLarge, BadAnswer
 
 # The most that one step of decoding makes.
@@ -76,6 +76,10 @@ class DecodedAnswer:
             self.close()
             raise
         return piece
+
+    async def relay(self, sink: Sink) -> None:
+        """See contract.Answer."""
+        await relay_by_chunks(self, sink)
 
     def close(self) -> None:
         """See contract.Answer."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -12,13 +13,11 @@ from tests.support.upstream import (
     LAST_CHUNK,
     Peer,
     Request,
-    Script,
     chunk,
     event_stream,
     json_answer,
     says,
     says_then_cuts,
-    says_then_ends,
     serve,
     stream_head,
 )
@@ -101,29 +100,54 @@ async def test_a_complete_stream_ends_with_done(frames: list[bytes], expected: l
         assert (await sluice.logged())[0]["status"] == 200
 
 
+async def ends(peer: Peer) -> None:
+    peer.end()
+
+
+async def cuts(peer: Peer) -> None:
+    peer.cut()
+
+
+def goes_on(*frames: bytes) -> Callable[[Peer], Awaitable[None]]:
+    async def tail(peer: Peer) -> None:
+        await peer.send(*(chunk(frame) for frame in frames), LAST_CHUNK)
+
+    return tail
+
+
 @pytest.mark.parametrize(
-    ("tail", "reason"),
+    ("tail", "reason", "passed"),
     [
-        pytest.param(says_then_ends(stream_head() + chunk(TEXT)), "lost", id="closed inside the body"),
-        pytest.param(says_then_cuts(stream_head() + chunk(TEXT)), "lost", id="reset"),
-        pytest.param(says(event_stream([TEXT])), "ended before", id="a clean end without finish_reason"),
-        pytest.param(says(event_stream([TEXT, b"data: {oops\n\n"])), "not JSON", id="broken JSON"),
-        pytest.param(says(event_stream([TEXT + b"data: {oops\n\n"])), "not JSON", id="broken JSON in the same piece"),
-        pytest.param(says(event_stream([TEXT, b'data: {"cho'])), "not JSON", id="an unfinished frame"),
-        pytest.param(
-            says(event_stream([TEXT, b'data: {"error":{"message":"boom"}}\n\n'])), "boom", id="an error inside"
-        ),
+        pytest.param(ends, "lost", 1, id="closed inside the body"),
+        pytest.param(cuts, "lost", 1, id="reset"),
+        pytest.param(goes_on(), "ended before", 1, id="a clean end without finish_reason"),
+        pytest.param(goes_on(b"data: {oops\n\n"), "not JSON", 1, id="broken JSON"),
+        pytest.param(goes_on(TEXT + b"data: {oops\n\n"), "not JSON", 2, id="broken JSON behind a good frame"),
+        pytest.param(goes_on(b'data: {"cho'), "not JSON", 1, id="an unfinished frame"),
+        pytest.param(goes_on(b'data: {"error":{"message":"boom"}}\n\n'), "boom", 1, id="an error inside"),
+        pytest.param(goes_on(b"data: x" * 3_000_000), "an event of more than", 1, id="a frame without end"),
     ],
 )
-async def test_a_break_gives_one_error_event_and_no_done(tail: Script, reason: str) -> None:
-    async with serve(tail) as upstream, gateway(in_front_of(upstream.url)) as sluice:
-        response, body = await streamed(sluice)
+async def test_a_break_gives_one_error_event_and_no_done(
+    tail: Callable[[Peer], Awaitable[None]], reason: str, passed: int
+) -> None:
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await heard.wait()
+        await tail(peer)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            body = await response.content.readuntil(b"\n\n")
+            heard.set()
+            body += await response.read()
         [line] = await sluice.logged()
         metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
-    first, last = sse.data_of(body)
+    *good, last = sse.data_of(body)
     assert response.status == 200
-    assert body.startswith(TEXT)
-    assert first == sse.data_of(TEXT)[0]
+    assert good == sse.data_of(TEXT) * passed
     error = json.loads(last)["error"]
     assert (error["code"], error["type"]) == ("provider_error", "server_error")
     assert reason in error["message"]
