@@ -230,11 +230,10 @@ def test_a_field_name_that_is_no_word_is_quoted_and_cut() -> None:
 
 def test_a_field_name_with_a_hyphen_is_a_word() -> None:
     amounts = {"ephemeral-storage": 1}
-    found = problems(document("CachePolicy", "a", {"store": {"managed": {"resources": {"limits": amounts}}}}))
-    assert found == [
-        "spec.store.managed.resources.limits.ephemeral-storage: "
-        "must be a whole Kubernetes quantity with a unit, such as 256Mi or 2Gi, got an integer"
-    ]
+    (found,) = problems(document("CachePolicy", "a", {"store": {"managed": {"resources": {"limits": amounts}}}}))
+    assert found.startswith(
+        "spec.store.managed.resources.limits.ephemeral-storage: must be a whole Kubernetes quantity"
+    )
 
 
 def test_field_names_that_are_not_text() -> None:
