@@ -46,11 +46,11 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 
 
-def keep(part: str, text: str) -> None:
-    """Put the text between the part's markers on the page."""
-    page = PAGE.read_text()
+def keep(part: str, text: str, file: Path = PAGE) -> None:
+    """Put the text between the part's markers on the page. Raises ValueError when it has none."""
+    page = file.read_text()
     begin, end = f"<!-- {part}: written by python -m bench {part} --write -->\n", f"<!-- end of {part} -->"
     before, found, rest = page.partition(begin)
     if not found or end not in rest:
-        raise ValueError(f"{PAGE.name} has no place for {part}")
-    PAGE.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}")
+        raise ValueError(f"{file.name} has no place for {part}")
+    file.write_text(f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}")

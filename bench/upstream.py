@@ -62,11 +62,16 @@ class Exchange(asyncio.Protocol):
             self._transport.write(data)
 
 
-async def serve(port: int, content_frames: int, pause: float) -> None:
-    """Serve until ended by a signal."""
+async def start(port: int, content_frames: int, pause: float) -> asyncio.Server:
+    """Listen on the loopback interface. ``pause``: seconds between the frames of a stream."""
     plain, frames = answer(), stream_frames(content_frames)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Exchange(plain, frames, pause), "127.0.0.1", port, backlog=1024)
+    return await loop.create_server(lambda: Exchange(plain, frames, pause), "127.0.0.1", port, backlog=1024)
+
+
+async def serve(port: int, content_frames: int, pause: float) -> None:
+    """Serve until ended by a signal."""
+    server = await start(port, content_frames, pause)
     await server.serve_forever()
 
 
