@@ -45,12 +45,12 @@ Greeting = Callable[["Peer"], Awaitable[None]]
 class Peer(asyncio.Protocol):
     """The server's end of one connection."""
 
-    def __init__(self, upstream: "ScriptedUpstream", number: int) -> None:
-        self.number = number
+    def __init__(self, upstream: "ScriptedUpstream") -> None:
+        self.number = -1
         self.closed = asyncio.Event()
         self.received = bytearray()
         self.transport: asyncio.Transport
-        self._upstream = upstream
+        self.upstream = upstream
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -121,7 +121,8 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self._upstream.connected(self)
+        self.number = len(self.upstream.peers)
+        self.upstream.connected(self)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
@@ -130,7 +131,7 @@ class Peer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._writable.clear()
-        self._upstream.changed()
+        self.upstream.changed()
 
     def resume_writing(self) -> None:
         self._writable.set()
@@ -139,7 +140,7 @@ class Peer(asyncio.Protocol):
         self.closed.set()
         self._news.set()
         self._writable.set()
-        self._upstream.changed()
+        self.upstream.changed()
 
     async def finish(self) -> None:
         """Close the connection and end its script; raises what the script raised."""
@@ -151,13 +152,13 @@ class Peer(asyncio.Protocol):
 
     async def _run(self) -> None:
         with contextlib.suppress(ConnectionError):
-            if self._upstream.greeting is not None:
-                await self._upstream.greeting(self)
+            if self.upstream.greeting is not None:
+                await self.upstream.greeting(self)
             while True:
                 request = await self._request()
-                self._upstream.requests.append(request)
-                self._upstream.changed()
-                await self._upstream.script(self, request)
+                self.upstream.requests.append(request)
+                self.upstream.changed()
+                await self.upstream.script(self, request)
 
     async def _request(self) -> Request:
         raw = await self.read_head()
@@ -167,7 +168,7 @@ class Peer(asyncio.Protocol):
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         assert len(headers) == len(lines), "a header came twice"
         assert "transfer-encoding" not in headers
-        length = int(headers.get("content-length", "0")) if self._upstream.reads_bodies else 0
+        length = int(headers.get("content-length", "0")) if self.upstream.reads_bodies else 0
         return Request(method, target, headers, raw, await self.read(length), self.number)
 
     async def _more(self) -> None:
@@ -240,7 +241,7 @@ async def serve(
     """
     upstream = ScriptedUpstream(script, greeting, reads_bodies, "https" if tls else "http")
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Peer(upstream, len(upstream.peers)), "127.0.0.1", 0, ssl=tls)
+    server = await loop.create_server(lambda: Peer(upstream), "127.0.0.1", 0, ssl=tls)
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream
