@@ -17,7 +17,9 @@ Sending = Callable[[bytes], Awaitable[int]]
 
 
 def port_of(server: asyncio.Server) -> int:
-    return server.sockets[0].getsockname()[1]
+    port = server.sockets[0].getsockname()[1]
+    assert isinstance(port, int)
+    return port
 
 
 @pytest.fixture
