@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sluice_config.codec import InvalidSnapshot, digest_of, dump, load
+from sluice_config.codec import InvalidSnapshot, digest_of, load
 from sluice_config.compile import Gateway
 from sluice_config.snapshot import Snapshot
 
@@ -47,14 +47,17 @@ class LastGood:
         name = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGEST_CHARACTERS]
         return cls(state / "sluice" / name)
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Replace what is kept, in one step: a process killed meanwhile leaves the old state. Raises NotKept."""
+    def save(self, encoded: bytes) -> None:
+        """Keep a snapshot, as the codec dumps it. One step: a process killed meanwhile leaves the old state.
+
+        Raises:
+            NotKept: the place can't be written.
+        """
         if self._folder is None:
             raise NotKept("the last good state can't be kept: neither HOME nor XDG_STATE_HOME is set")
-        data = dump(snapshot)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self._folder, f"{digest_of(data)}\n".encode() + data)
+            _write(self._folder, f"{digest_of(encoded)}\n".encode() + encoded)
         except OSError as error:
             raise NotKept(f"the last good state can't be kept in {self._folder}: {error.strerror or error}") from error
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -109,21 +108,20 @@ def _pump(watch: _Watch, notify: RustNotify, roots: Sequence[str], names: set[st
         if any((Change.deleted, root) in changes for root in roots):
             watch.report(lost=True)
             break
-        if any(_matters(path, roots, names) for _, path in changes):
+        if any(matters(path, roots, names) for _, path in changes):
             watch.report()
     notify.close()
 
 
-def _matters(path: str, roots: Sequence[str], names: set[str] | None) -> bool:
+def matters(path: str, roots: Sequence[str], names: set[str] | None) -> bool:
     """Whether a change of that path can change what the files say: not swap files, not what git does in .git."""
+    changed = Path(path)
     if names is not None:
-        return Path(path).name in names
-    root = max((root for root in roots if path.startswith(root)), key=len, default="")
-    parts = Path(path[len(root) :].lstrip(os.sep)).parts
-    if any(part.startswith(".") and not part.startswith("..") for part in parts):
+        return changed.name in names
+    below = max((root for root in roots if changed.is_relative_to(root)), key=len, default=changed.parent)
+    if any(part.startswith(".") and not part.startswith("..") for part in changed.relative_to(below).parts):
         return False
-    suffix = Path(path).suffix.lower()
-    return suffix in SUFFIXES or not suffix or parts[-1].startswith("..")
+    return not changed.suffix or changed.suffix.lower() in SUFFIXES or changed.name.startswith("..")
 
 
 def _folder(path: Path) -> Path:

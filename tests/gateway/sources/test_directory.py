@@ -178,6 +178,18 @@ async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
         await followed.serves("b")
 
 
+async def test_a_folder_whose_parent_is_not_there_yet(tmp_path: Path) -> None:
+    """There is nothing that the system could notify of: the paths are looked at now and then."""
+    path = tmp_path / "team" / "manifests"
+    async with following(path, state=tmp_path / "state") as followed:
+        await followed.refused()
+        (tmp_path / "team").mkdir()
+        make(path, "chat")
+        await followed.serves("chat")
+        (path / "a.yaml").write_text(MOCK + chat("b"))
+        await followed.serves("b")
+
+
 async def test_a_folder_that_goes_away_and_comes_back(followed: Following, folder: Path) -> None:
     await followed.loaded()
     shutil.rmtree(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice_config.codec import dump
 from sluice_config.compile import Gateway
 from sluice_config.snapshot import Provider, Route, Snapshot, Target
 from sluice_gateway.sources.last_good import LastGood, NotKept
@@ -36,17 +37,17 @@ def the_file(tmp_path: Path) -> Path:
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert kept(tmp_path).load() is None
-    kept(tmp_path).save(SNAPSHOT)
+    kept(tmp_path).save(dump(SNAPSHOT))
     assert kept(tmp_path).load() == SNAPSHOT
     changed = SNAPSHOT.model_copy(update={"routes": ()})
-    kept(tmp_path).save(changed)
+    kept(tmp_path).save(dump(changed))
     assert kept(tmp_path).load() == changed
 
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        kept(tmp_path).save(SNAPSHOT)
+        kept(tmp_path).save(dump(SNAPSHOT))
     finally:
         os.umask(before)
     file = the_file(tmp_path)
@@ -56,7 +57,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
 
 
 def test_other_paths_and_gateways_have_other_states(tmp_path: Path) -> None:
-    kept(tmp_path, "a", "b").save(SNAPSHOT)
+    kept(tmp_path, "a", "b").save(dump(SNAPSHOT))
     assert kept(tmp_path, "b", "a").load() == SNAPSHOT
     assert kept(tmp_path, str(Path("a").absolute()), "b").load() == SNAPSHOT
     assert kept(tmp_path, "a").load() is None
@@ -67,7 +68,7 @@ def test_other_paths_and_gateways_have_other_states(tmp_path: Path) -> None:
     "damage", [lambda data: data[:-1], lambda data: data[:0], lambda data: data.replace(b"chat", b"chut")]
 )
 def test_a_damaged_state_is_none(tmp_path: Path, damage: object) -> None:
-    kept(tmp_path).save(SNAPSHOT)
+    kept(tmp_path).save(dump(SNAPSHOT))
     file = the_file(tmp_path)
     assert callable(damage)
     file.write_bytes(damage(file.read_bytes()))
@@ -76,7 +77,7 @@ def test_a_damaged_state_is_none(tmp_path: Path, damage: object) -> None:
 
 def test_the_place_is_that_of_the_xdg_specification(tmp_path: Path) -> None:
     for environ in ({"HOME": str(tmp_path)}, {"HOME": str(tmp_path), "XDG_STATE_HOME": "relative"}):
-        LastGood.for_paths([Path("a")], Gateway(), environ).save(SNAPSHOT)
+        LastGood.for_paths([Path("a")], Gateway(), environ).save(dump(SNAPSHOT))
     assert the_file(tmp_path).is_relative_to(tmp_path / ".local" / "state" / "sluice")
 
 
@@ -84,22 +85,23 @@ def test_without_a_home_nothing_is_kept() -> None:
     homeless = LastGood.for_paths([Path("a")], Gateway(), {})
     assert homeless.load() is None
     with pytest.raises(NotKept, match="neither HOME nor XDG_STATE_HOME"):
-        homeless.save(SNAPSHOT)
+        homeless.save(dump(SNAPSHOT))
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    kept(tmp_path).save(SNAPSHOT)
+    kept(tmp_path).save(dump(SNAPSHOT))
     file = the_file(tmp_path)
     file.unlink()
     file.mkdir()  # renaming a file onto a folder fails, as the last of the steps
     with pytest.raises(NotKept, match=str(file.parent)):
-        kept(tmp_path).save(SNAPSHOT)
+        kept(tmp_path).save(dump(SNAPSHOT))
     assert list(file.parent.iterdir()) == [file]
 
 
 WRITER = """
 import sys
 from pathlib import Path
+from sluice_config.codec import dump
 from sluice_config.compile import Gateway
 from sluice_config.snapshot import Route, Snapshot
 from sluice_gateway.sources.last_good import LastGood
@@ -109,7 +111,7 @@ while True:
     number += 1
     names = (f"model-{number}-{index}" for index in range(1000))
     routes = tuple(Route(namespace="default", name=name, generation=number, models=(name,)) for name in names)
-    kept.save(Snapshot(gateway="default/sluice-gateway", routes=routes))
+    kept.save(dump(Snapshot(gateway="default/sluice-gateway", routes=routes)))
     print(number, flush=True)
 """
 
