@@ -1,5 +1,7 @@
 """The parts of compile, one decision at a time; what they make together is in the golden files."""
 
+from typing import Any
+
 import pytest
 
 from sluice_config.compile import Gateway, Resources, RoutesFrom, compile_resources
@@ -130,7 +132,7 @@ def test_every_setting_of_a_policy_reaches_the_gateway() -> None:
 
 
 def test_settings_of_a_cache_policy_are_passed_on() -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "mode": "semantic",
         "ttlSeconds": 7,
         "scope": "route",

@@ -64,7 +64,7 @@ def test_size(file: Path) -> None:
 def is_bounded(node: Node) -> bool:
     match node["type"]:
         case "array":
-            return 0 < node["maxItems"] <= 256
+            return bool(0 < node["maxItems"] <= 256)
         case "string":
             return "enum" in node or 0 < node["maxLength"] <= 32768
         case "integer":

@@ -194,8 +194,9 @@ def test_a_timestamp_without_zone_is_utc() -> None:
 
 def test_resources_cannot_be_changed() -> None:
     resource = parse_resource(document("ModelRoute", "chat", {"models": ["a"]}))
+    field = "name"
     with pytest.raises(ValueError, match="frozen"):
-        resource.metadata.name = "other"
+        setattr(resource.metadata, field, "other")
 
 
 @pytest.mark.parametrize(
@@ -237,13 +238,12 @@ def test_a_field_name_with_a_hyphen_is_a_word() -> None:
 
 
 def test_field_names_that_are_not_text() -> None:
-    assert problems(document("ProviderPolicy", "a", {"provider": "openai", True: 1})) == [  # YAML's reading of "on"
-        "spec: field names must be strings"
-    ]
+    spec: dict[Any, Any] = {"provider": "openai", True: 1}  # YAML's reading of "on"
+    assert problems(document("ProviderPolicy", "a", spec)) == ["spec: field names must be strings"]
 
 
 def test_aliases_that_unfold_without_end_are_refused_at_once() -> None:
-    laughs = ["lol"]
+    laughs: list[Any] = ["lol"]
     for _ in range(100):
         laughs = [laughs] * 100
     found = route_problems(targets=laughs)

@@ -9,7 +9,7 @@ import pytest
 from sluice_config.codec import canonical, digest
 from sluice_config.compile import Gateway, Resources, compile_resources
 from sluice_config.resources import ResourceKey
-from sluice_config.shards import MOST_BYTES, SHARDS, BrokenShards, Index, Split, TooLarge, join, shard_of, split
+from sluice_config.shards import MOST_BYTES, SHARDS, BrokenShards, Index, Place, Split, TooLarge, join, shard_of, split
 from sluice_config.snapshot import Route, Snapshot, Target
 from tests.support.resources import provider, route
 
@@ -103,8 +103,8 @@ def test_a_write_that_was_cut_short_does_no_harm() -> None:
     assert join(after.index, stored) == newest
 
 
-def broken(parts: Split, shards: dict[tuple[int, str], bytes | None]) -> str:
-    stored = {**parts.shards, **shards}
+def broken(parts: Split, shards: dict[Place, bytes | None]) -> str:
+    stored: dict[Place, bytes | None] = {**parts.shards, **shards}
     with pytest.raises(BrokenShards) as caught:
         join(parts.index, {place: packed for place, packed in stored.items() if packed is not None})
     return str(caught.value)
@@ -138,7 +138,7 @@ def test_a_bomb_is_not_unpacked() -> None:
     assert "too large" in broken(parts, {place: gzip.compress(bytes(65 * 1024 * 1024), mtime=0)})
 
 
-def forged(content: bytes, digest_text: str = "sha256:" + "0" * 64) -> tuple[Index, dict[tuple[int, str], bytes]]:
+def forged(content: bytes, digest_text: str = "sha256:" + "0" * 64) -> tuple[Index, dict[Place, bytes]]:
     """An index whose hash of its one shard is right, whatever the shard says."""
     entry = {"number": 0, "slot": "a", "sha256": hashlib.sha256(content).hexdigest()}
     index = {"schemaVersion": 1, "gateway": "a/b", "digest": digest_text, "shards": [entry]}

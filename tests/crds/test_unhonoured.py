@@ -9,10 +9,10 @@ import pytest
 from sluice_config.findings import Finding, Level
 from sluice_config.resources import KINDS, parse_resource
 from sluice_config.resources.schema import structural
-from sluice_config.unhonoured import TABLE, markdown, unhonoured
+from sluice_config.unhonoured import TABLE, Unhonoured, markdown, unhonoured
 from sluice_config.unhonoured.__main__ import BEGIN, END, main, with_list
 from tests.crds.test_crd import nodes
-from tests.support.resources import cache, provider, read, route
+from tests.support.resources import Document, cache, provider, read, route
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "known-weaknesses.md"
@@ -30,7 +30,7 @@ def test_the_page_has_every_line_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda entry: f"{entry.kind}.{entry.field}")
-def test_every_entry_is_a_field(entry: object) -> None:
+def test_every_entry_is_a_field(entry: Unhonoured) -> None:
     assert entry.field in {path for path, _ in nodes(structural(KINDS[entry.kind]))}
 
 
@@ -68,7 +68,7 @@ def test_what_is_switched_off_is_not_told() -> None:
 
 
 def test_a_field_in_a_list_is_told_once_at_its_first_place() -> None:
-    targets = [{"provider": "a"}, {"provider": "b", "weight": 2}, {"provider": "c", "weight": 3}]
+    targets: list[Document] = [{"provider": "a"}, {"provider": "b", "weight": 2}, {"provider": "c", "weight": 3}]
     assert fields(list(unhonoured(route("a", ["m"], targets)))) == ["spec.targets[1].weight"]
 
 

@@ -162,8 +162,8 @@ async def gateway(
         taken.append(event)
         news.set()
 
-    wanted = Settings(**({"listen": Address("127.0.0.1", 0), "auth": False, "drain_seconds": 5.0} | settings))
-    process = Process(wanted, source, make_logger(lines), environ or {}, observe)
+    wanted: dict[str, Any] = {"listen": Address("127.0.0.1", 0), "auth": False, "drain_seconds": 5.0, **settings}
+    process = Process(Settings(**wanted), source, make_logger(lines), environ or {}, observe)
     running = asyncio.create_task(process.run())
     address = await asyncio.wait_for(process.listening, 5)
     async with aiohttp.ClientSession() as session:

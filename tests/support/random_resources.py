@@ -63,7 +63,7 @@ PROVIDER_SPECS = st.builds(
     ),
 )
 
-CACHE_SPECS = st.sampled_from(
+CACHE_SPECS: st.SearchStrategy[Document] = st.sampled_from(
     [
         {"store": {"memory": {}}},
         {"store": {"managed": {}}, "mode": "semantic", "semantic": {"embedder": {"type": "local"}}},
