@@ -118,7 +118,7 @@ class Process:
 def _upstream(environ: Mapping[str, str]) -> Upstream:
     """The lean leg; behind a forward proxy, aiohttp's client, which knows how to speak to one."""
     if any(environ.get(name) or environ.get(name.lower()) for name in _PROXY_VARIABLES):
-        return SessionUpstream()
+        return SessionUpstream(environ)
     return LeanUpstream()
 
 

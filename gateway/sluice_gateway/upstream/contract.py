@@ -25,12 +25,10 @@ class Sink(Protocol):
     """Where a relayed body goes. Both are the reader's: the answer calls them, and never at the same time."""
 
     def feed(self, piece: bytes) -> bool:
-        """Take a piece. False: nothing more until `drained` has returned. Raises nothing; what goes wrong is told there."""
-        ...
+        """Take a piece. False: no more until `drained` has returned. Raises nothing; what goes wrong is told there."""
 
     async def drained(self) -> None:
         """Wait until there is room again. What it raises ends the relay."""
-        ...
 
 
 class Answer(Protocol):

@@ -30,6 +30,6 @@ async def lean() -> AsyncIterator[LeanUpstream]:
 @pytest.fixture(params=["lean", "session"])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Upstream]:
     """Each implementation of the contract."""
-    upstream: Upstream = LeanUpstream() if request.param == "lean" else SessionUpstream()
+    upstream: Upstream = LeanUpstream() if request.param == "lean" else SessionUpstream({})
     yield upstream
     await upstream.close()
