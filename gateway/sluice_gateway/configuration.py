@@ -44,7 +44,7 @@ class Configuration:
             await self._load(event)
         else:
             self._refused = event
-            self._metrics.reloads.labels("refused").inc()
+            self._metrics.loads.labels("refused").inc()
             self._logger.error(
                 "configuration refused", reason=event.reason, findings=[str(finding) for finding in event.findings]
             )
@@ -56,7 +56,7 @@ class Configuration:
         table = await asyncio.to_thread(build_table, event.snapshot, event.digest, event.credentials, self._http)
         self.table, self.callers = table, Callers(event.callers, required=self._auth)
         self._loaded, self._refused = event, None
-        self._metrics.reloads.labels("loaded").inc()
+        self._metrics.loads.labels("loaded").inc()
         self._metrics.config.clear()
         self._metrics.config.labels(event.digest).set(1)
         self._logger.info(

@@ -54,7 +54,11 @@ def make_logger(writer: LineWriter | None = None, level: str = "info") -> Logger
     """The logger of a process, bound ahead: nothing is looked up or configured per line."""
     logger: Logger = structlog.wrap_logger(
         writer or LineWriter(sys.stderr.buffer),
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", key="time"), _render],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", key="time"),
+            _render,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         context_class=dict,
         cache_logger_on_first_use=True,

@@ -49,43 +49,46 @@ class Recorder:
 
     def attempt(self, target: str, result: str) -> None:
         """Count a call to a provider."""
-        self._metrics.attempt_child(target, result).inc()
+        self._metrics.attempts.child(target, result).inc()
 
     def write(self, record: Record, now: float) -> None:
-        """Log and count a request that has ended at ``now``."""
+        """Log and count a request that has ended at ``now``. Every line has the same fields, null where nothing is known."""
         elapsed = now - record.started
+        first_byte = None if record.first_byte is None else record.first_byte - record.started
         if record.status == CLIENT_LEFT:
             record.code = record.code or "client_left"
-        self._count(record, elapsed)
-        line: dict[str, object] = {
-            "request_id": record.request_id,
-            "method": record.method,
-            "path": record.path,
-            "status": record.status,
-            "milliseconds": round(elapsed * 1000, 3),
-        }
-        if record.model:
-            line |= {"consumer": record.consumer, "model": record.model, "stream": record.stream, "route": record.route}
-            line |= {"target": record.target, "attempts": record.attempts}
-        if record.first_byte is not None:
-            line["first_byte_milliseconds"] = round((record.first_byte - record.started) * 1000, 3)
-        if usage := record.usage:
-            line |= {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion}
-            line |= {"cached_tokens": usage.cached, "reasoning_tokens": usage.reasoning}
-        if record.provider_request_id:
-            line["provider_request_id"] = record.provider_request_id
-        if record.code:
-            line |= {"code": record.code, "reason": record.reason}
-        if record.failed_attempts:
-            line["failed_attempts"] = record.failed_attempts
-        self._info("request", **line)
+        self._count(record, elapsed, first_byte)
+        usage = record.usage
+        self._info(
+            "request",
+            request_id=record.request_id,
+            method=record.method,
+            path=record.path,
+            status=record.status,
+            code=record.code or None,
+            reason=record.reason or None,
+            consumer=record.consumer or None,
+            model=record.model or None,
+            stream=record.stream,
+            route=record.route or None,
+            target=record.target or None,
+            attempts=record.attempts,
+            failed_attempts=record.failed_attempts or None,
+            provider_request_id=record.provider_request_id,
+            milliseconds=round(elapsed * 1000, 3),
+            first_byte_milliseconds=None if first_byte is None else round(first_byte * 1000, 3),
+            prompt_tokens=usage.prompt if usage else None,
+            completion_tokens=usage.completion if usage else None,
+            cached_tokens=usage.cached if usage else None,
+            reasoning_tokens=usage.reasoning if usage else None,
+        )
 
-    def _count(self, record: Record, elapsed: float) -> None:
+    def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind
-        metrics.request_child(route, target, str(record.status), record.code).inc()
-        metrics.duration_child(route).observe(elapsed)
-        if record.first_byte is not None:
-            metrics.first_byte_child(route).observe(record.first_byte - record.started)
+        metrics.requests.child(route, target, str(record.status), record.code).inc()
+        metrics.duration.child(route).observe(elapsed)
+        if first_byte is not None:
+            metrics.first_byte.child(route).observe(first_byte)
         if usage := record.usage:
-            metrics.tokens_child(route, target, "prompt").inc(usage.prompt)
-            metrics.tokens_child(route, target, "completion").inc(usage.completion)
+            metrics.prompt_tokens.child(route, target).inc(usage.prompt)
+            metrics.completion_tokens.child(route, target).inc(usage.completion)
