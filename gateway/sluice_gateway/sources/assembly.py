@@ -6,16 +6,14 @@ from pathlib import Path
 
 from sluice_config.codec import digest
 from sluice_config.compile import Gateway, Resources, compile_resources
-from sluice_config.findings import Finding, Level
+from sluice_config.findings import Level
 from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy
 from sluice_config.snapshot import Snapshot
 from sluice_gateway.credentials import Credentials, Secret
 from sluice_gateway.sources.folder import Contents, Folder
-from sluice_gateway.sources.keys import find_callers, find_keys, wanted_by_resources, with_way_out
+from sluice_gateway.sources.keys import find_callers, find_keys, wanted_by_resources, with_ways_out
 from sluice_gateway.sources.objects import ConfigMapData
 from sluice_gateway.sources.source import LocatedFinding
-
-_MISSING = ("SecretNotFound", "SecretKeyNotFound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +50,7 @@ def assemble(contents: Contents, gateway: Gateway, environ: Mapping[str, str]) -
         config_maps={(key.namespace, key.name): data.keys for key, data in contents.of(ConfigMapData)},
     )
     compiled = compile_resources(replace(gateway, local=True), resources)
-    found: list[Finding] = []
-    for finding in compiled.findings:
-        ours = finding.reason in _MISSING and finding.resource is not None and finding.resource.kind == "ProviderPolicy"
-        found.append(with_way_out(finding, wanted, contents) if ours else finding)
+    found = with_ways_out(compiled.findings, wanted, contents)
     own = [*contents.findings, *map(contents.locate, (*keys.findings, *caller_findings))]
     return Assembly(
         snapshot=compiled.snapshot,

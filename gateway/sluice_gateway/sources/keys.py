@@ -15,6 +15,7 @@ from sluice_gateway.sources.folder import Contents
 from sluice_gateway.sources.objects import INVALID, SecretData
 
 _HASHED = "sha256:"
+_MISSING = ("SecretNotFound", "SecretKeyNotFound")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -122,14 +123,17 @@ def _take_variable(keys: Keys, ref: CredentialRef, owners: list[Wanted], environ
         return
 
 
-def with_way_out(finding: Finding, wanted: Iterable[Wanted], contents: Contents) -> Finding:
-    """A finding about a provider's missing Secret, with what can be done about it here."""
-    for one in wanted:
-        secret = ResourceKey("Secret", one.ref.namespace, one.ref.name)
-        if one.owner == finding.resource and one.variables and secret not in contents.places:
-            advice = f"add the Secret to the files, or set {' or '.join(one.variables)}"
-            return replace(finding, message=f"Secret {secret.namespace}/{secret.name} not found: {advice}")
-    return finding
+def with_ways_out(findings: Iterable[Finding], wanted: Iterable[Wanted], contents: Contents) -> Iterator[Finding]:
+    """The findings; those about a provider's missing Secret say what can be done about it here."""
+    owners = {one.owner: one for one in wanted if one.variables}
+    for finding in findings:
+        one = owners.get(finding.resource) if finding.resource and finding.reason in _MISSING else None
+        name = ResourceKey("Secret", one.ref.namespace, one.ref.name) if one else None
+        if one is None or name is None or name in contents.places:
+            yield finding
+            continue
+        advice = f"add the Secret to the files, or set {' or '.join(one.variables)}"
+        yield replace(finding, message=f"Secret {name.namespace}/{name.name} not found: {advice}")
 
 
 def find_callers(contents: Contents, gateway: Gateway) -> tuple[dict[str, Secret], list[Finding]]:
