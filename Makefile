@@ -30,7 +30,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
 clean:
-	@rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-* .cache .hypothesis
 
 # Rewrites the locks: hashes of every wheel, no index addresses.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
