@@ -1,4 +1,7 @@
-"""From an origin to a connected transport: name resolution, happy eyeballs, TCP options, TLS."""
+"""From an origin to a connected transport: name resolution, happy eyeballs, TCP options, TLS.
+
+The reasons of failures are our own words, as the system's carry host names and addresses.
+"""
 
 import asyncio
 import functools
@@ -34,7 +37,7 @@ async def dial(origin: Origin, factory: Callable[[], Connection], tls: Callable[
     try:
         addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ConnectFailed(_reason(error)) from error
+        raise ConnectFailed("the host name could not be resolved") from error
     return await connect(addresses, origin, factory, tls)
 
 
@@ -50,25 +53,15 @@ async def connect(
         sock = await start_connection(addresses, happy_eyeballs_delay=_ATTEMPT_DELAY, interleave=1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if origin.scheme == "https":
-            _, connection = await loop.create_connection(factory, sock=sock, ssl=tls(), server_hostname=origin.host)
-        else:
-            _, connection = await loop.create_connection(factory, sock=sock)
+    except ConnectionRefusedError as error:
+        raise ConnectFailed("connection refused") from error
     except OSError as error:
-        raise ConnectFailed(_reason(error)) from error
+        raise ConnectFailed from error
+    context, name = (tls(), origin.host) if origin.scheme == "https" else (None, None)
+    try:
+        _, connection = await loop.create_connection(factory, sock=sock, ssl=context, server_hostname=name)
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectFailed("the TLS certificate was not accepted") from error
+    except OSError as error:
+        raise ConnectFailed("the TLS handshake failed") from error
     return connection
-
-
-def _reason(error: OSError) -> str:
-    """Why, without the host name and addresses that the system's own texts carry."""
-    match error:
-        case socket.gaierror():
-            return "the host name could not be resolved"
-        case ssl.SSLCertVerificationError():
-            return "the TLS certificate was not accepted"
-        case ssl.SSLError():
-            return "the TLS handshake failed"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case _:
-            return "connection failed"
