@@ -119,7 +119,8 @@ def parse(text: str) -> list[Document]:
                 documents.append(_Builder(events).document())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise InvalidYAML(mark.line + 1 if mark else 1, _reason(error, text)) from None
+        last = max(len(text.splitlines()), 1)  # what is missing at the end is reported on a line after it
+        raise InvalidYAML(min(mark.line + 1, last) if mark else 1, _reason(error, text)) from None
     except YAMLError as error:
         raise InvalidYAML(1, "not YAML") from error
     return documents

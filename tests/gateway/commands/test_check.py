@@ -56,7 +56,7 @@ def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
     code, described = check_json(tmp_path, tmp_path / "missing")
     assert code == 1
     assert [(Path(one["file"]).name, one["line"], one["field"], one["reason"]) for one in described["findings"]] == [
-        ("a.yaml", 2, None, "Invalid"),
+        ("a.yaml", 1, None, "Invalid"),
         ("b.yaml", 2, "spec.strategy", "Invalid"),
         ("b.yaml", 4, "spec.targets[0].provider", "ProviderNotFound"),
         ("c.yaml", 1, None, "Invalid"),

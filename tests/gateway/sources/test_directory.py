@@ -97,7 +97,7 @@ async def test_a_broken_edit_keeps_the_last_good_state(followed: Following, fold
     refused = await followed.refused()
     assert refused.reason == f"1 error in {folder}"
     assert [str(finding) for finding in refused.findings] == [
-        f"{folder}/chat.yaml:5: error: not YAML: did not find expected node content while parsing a flow node [Invalid]"
+        f"{folder}/chat.yaml:4: error: not YAML: did not find expected node content while parsing a flow node [Invalid]"
     ]
     (folder / "chat.yaml").write_text(chat())
     assert (await followed.loaded()).digest == good.digest

@@ -79,7 +79,7 @@ def test_streams(text: str, expected: list[object]) -> None:
         ("a: b: c", 1, "not YAML: mapping values are not allowed in this context"),
         ("a: @x", 1, "not YAML: found character that cannot start any token while scanning for the next token"),
         ("a:\n  - b\n c: 1", 3, "not YAML: did not find expected key while parsing a block mapping"),
-        ("a: 1\nb: {x: 1", 3, "not YAML: did not find expected ',' or '}' while parsing a flow mapping"),
+        ("a: 1\nb: {x: 1", 2, "not YAML: did not find expected ',' or '}' while parsing a flow mapping"),
         ("a: *nowhere", 1, "an alias has no anchor"),
         ("a: &x\n  b: *x", 2, "an alias refers to itself"),
         ("a:\n  <<: 1", 2, "<< takes a mapping or a list of mappings"),

@@ -136,10 +136,10 @@ def test_each_broken_file_has_a_finding_and_the_others_are_read(tmp_path: Path) 
     (tmp_path / "d.yaml").write_text(route("d") + "---\n{")
     contents = Folder([tmp_path]).read()
     assert said(contents) == [
-        f"{tmp_path}/a.yaml:2: error: not YAML: did not find expected node content while parsing a flow node [Invalid]",
+        f"{tmp_path}/a.yaml:1: error: not YAML: did not find expected node content while parsing a flow node [Invalid]",
         f"{tmp_path}/b.yaml:2: error: not UTF-8 text [Invalid]",
         f"{tmp_path}/c.yaml: error: is not a regular file [Invalid]",
-        f"{tmp_path}/d.yaml:5: error: not YAML: did not find expected node content while parsing a flow node [Invalid]",
+        f"{tmp_path}/d.yaml:4: error: not YAML: did not find expected node content while parsing a flow node [Invalid]",
     ]
     assert keys(contents) == ["ModelRoute/default/d"]
 

@@ -112,7 +112,7 @@ def test_what_may_be_meant_for_others_is_mentioned(text: str, said: str) -> None
             4,
             "Secret/default/openai: data: keys must be letters, digits, hyphens, underscores and dots",
         ),
-        ("a: [", 2, "not YAML: did not find expected node content while parsing a flow node"),
+        ("a: [", 1, "not YAML: did not find expected node content while parsing a flow node"),
     ],
 )
 def test_mistakes_have_line_resource_field_and_reason(text: str, line: int, said: str) -> None:
