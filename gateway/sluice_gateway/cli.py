@@ -68,4 +68,11 @@ def _run(arguments: argparse.Namespace) -> int:
         return check.run(arguments.paths, arguments.output, os.environ, sys.stdout)
     from sluice_gateway.commands import explain
 
-    return explain.run(arguments.paths, arguments.model, arguments.request, arguments.output, os.environ, sys.stdout)
+    return explain.run(
+        arguments.paths,
+        model=arguments.model,
+        request=arguments.request,
+        output=arguments.output,
+        environ=os.environ,
+        out=sys.stdout,
+    )

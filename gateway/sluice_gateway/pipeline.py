@@ -5,7 +5,7 @@ Stream and non-stream take the same path; nothing here knows the HTTP server in 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
@@ -26,15 +26,13 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for
 MAX_ERROR_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole answer for the caller, in JSON."""
 
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request on its way.
 
     ``deadline`` is the loop's time by which it must have ended, None without one of the caller's own.

@@ -123,7 +123,9 @@ def _upstream(environ: Mapping[str, str]) -> Upstream:
 
 
 def allow_many_connections() -> None:
-    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for programs that use select()."""
+    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for programs that use
+    select().
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

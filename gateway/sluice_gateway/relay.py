@@ -21,7 +21,10 @@ class StreamFailed(Exception):
 
 
 class Client(Protocol):
-    """The caller's side of a stream. ``started``: the head of the answer was sent, so another target is out of question."""
+    """The caller's side of a stream.
+
+    ``started``: the head of the answer was sent, so another target is out of question.
+    """
 
     started: bool
 
@@ -75,8 +78,8 @@ class Stream:
     async def relay(self, keepalive_seconds: float) -> None:
         """Relay to the end, or to one error event.
 
-        While nothing was sent to the caller, raises UpstreamError, BadEvent or StreamFailed; at any time ConnectionError
-        when the caller has left.
+        While nothing was sent to the caller, raises UpstreamError, BadEvent or StreamFailed; at any time
+        ConnectionError when the caller has left.
         """
         silence = _Silence(self, keepalive_seconds)
         try:

@@ -19,6 +19,7 @@ from sluice_gateway.upstream import LeanUpstream
 
 def run(
     paths: Sequence[Path],
+    *,
     model: str | None,
     request: Path | None,
     output: str,
@@ -79,17 +80,21 @@ async def _explained(assembly: Assembly, model: str) -> dict[str, Any]:
 
 
 def _print(document: dict[str, Any], output: str, out: TextIO) -> None:
-    if output == "json":
-        print(json.dumps(document, indent=2), file=out)
-        return
-    print(f"{document['model']}: {document['answer']}, because {document['because']}", file=out)
+    lines = [json.dumps(document, indent=2)] if output == "json" else _lines(document)
+    print("\n".join(lines), file=out)
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    lines = [f"{document['model']}: {document['answer']} ({document['because']})"]
     if document.get("route"):
-        print(f"  route     {document['route']}, pattern {document['pattern']}, strategy {document['strategy']}", file=out)
-    for other in document.get("alsoMatching", ()):
-        print(f"  not       {other['route']}, pattern {other['pattern']}: fits less closely", file=out)
+        lines.append(f"  route    {document['route']}, pattern {document['pattern']}, strategy {document['strategy']}")
+    lines += [
+        f"  not      {other['route']}, pattern {other['pattern']}: fits less closely"
+        for other in document.get("alsoMatching", ())
+    ]
     for place, target in enumerate(document.get("targets", ()), 1):
-        print(f"  {place:>2}. {'try' if target['tried'] else 'skip':<5} {target['target']}: {target['because']}", file=out)
-    for finding in document.get("findings", ()):
-        print(f"  note      {finding}", file=out)
+        lines.append(f"  {place}. {'try' if target['tried'] else 'skip':<5} {target['target']}: {target['because']}")
+    lines += [f"  note     {finding}" for finding in document.get("findings", ())]
     if document.get("config"):
-        print(f"  config    {document['config']}", file=out)
+        lines.append(f"  config   {document['config']}")
+    return lines

@@ -6,13 +6,12 @@ An adapter holds no state and does no I/O. What differs between vendors of one s
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sluice_gateway.calls import Call
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens that a provider reported for one answer.
 
     ``prompt`` includes ``cached``, ``completion`` includes ``reasoning``.
@@ -62,8 +61,7 @@ class Event:
     fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What a complete answer says beyond its text."""
 
     usage: Usage | None = None

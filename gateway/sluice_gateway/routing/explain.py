@@ -7,7 +7,7 @@ from sluice_gateway.routing.table import RoutingTable
 
 
 def explain(table: RoutingTable, model: str) -> dict[str, Any]:
-    """The decision as a document: the route and pattern that win, those that fit less well, and each target with its reason."""
+    """The decision as a document: the route that wins, those that fit less well, each target with its reason."""
     matches = table.matches(model)
     document: dict[str, Any] = {"model": model, "config": table.digest, "route": None, "pattern": None, "targets": []}
     if not matches:
@@ -25,7 +25,10 @@ def explain(table: RoutingTable, model: str) -> dict[str, Any]:
         ],
     }
     if not plan.to_try():
-        return document | {"answer": "404 model_not_found", "because": "the route has no target that can serve"}
+        return document | {
+            "answer": "404 model_not_found",
+            "because": "the route has no target that can serve; its findings say why",
+        }
     return document | {"answer": f"from {plan.to_try()[0].label}", "because": _why(match.pattern)}
 
 

@@ -2,13 +2,12 @@
 pipeline.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluice_gateway.routing.table import Match, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One target of the plan. ``reason`` says why it stands where it does, or why it is left out."""
 
     target: Target
@@ -18,8 +17,7 @@ class Candidate:
     left_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """All candidates that were considered; those that will be tried come first, in their order."""
 
     candidates: tuple[Candidate, ...]

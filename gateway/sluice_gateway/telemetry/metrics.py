@@ -1,4 +1,7 @@
-"""Prometheus metrics of a process. Labels come from the configuration or from fixed sets, never from what callers send."""
+"""Prometheus metrics of a process.
+
+Labels come from the configuration or from fixed sets, never from what callers send.
+"""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -15,7 +18,10 @@ M = TypeVar("M", Counter, Histogram)
 
 
 class Family(Generic[M]):
-    """A metric with labels. Finding a child by its labels costs the library more than counting does: it is done once."""
+    """A metric with labels.
+
+    Finding a child by its labels costs the library more than counting does: it is done once.
+    """
 
     def __init__(self, metric: M, suffix: tuple[str, ...] = ()) -> None:
         self._find: Callable[..., M] = metric.labels

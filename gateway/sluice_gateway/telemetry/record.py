@@ -52,7 +52,10 @@ class Recorder:
         self._metrics.attempts.child(target, result).inc()
 
     def write(self, record: Record, now: float) -> None:
-        """Log and count a request that has ended at ``now``. Every line has the same fields, null where nothing is known."""
+        """Log and count a request that has ended at ``now``.
+
+        Every line has the same fields, null where nothing is known.
+        """
         elapsed = now - record.started
         first_byte = None if record.first_byte is None else record.first_byte - record.started
         if record.status == CLIENT_LEFT:
