@@ -28,7 +28,7 @@ CHECKS = (
     Check("lint", (str(BIN / "ruff"), "check", "--quiet", "--output-format=concise", "."), "make format fixes some"),
     Check("types", (str(BIN / "mypy"), "--no-error-summary")),
     Check("imports", (str(BIN / "lint-imports"), "--no-logo"), "the contracts are in pyproject.toml"),
-    Check("house", (PYTHON, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "tests/house")),
+    Check("house", (PYTHON, "-m", "pytest", "-q", "--no-header", "tests/house")),
     Check("crds", (PYTHON, "-m", "sluice_config.crd", "--check", "crds"), "make generate"),
 )
 
