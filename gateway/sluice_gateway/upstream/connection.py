@@ -1,7 +1,9 @@
 """One HTTP/1.1 connection: writes requests, feeds the parser, keeps the deadlines."""
 
 import asyncio
+import contextlib
 import math
+import os
 from typing import Protocol, cast
 
 from sluice_gateway.upstream.answer import LeanAnswer
@@ -75,7 +77,11 @@ class Connection(asyncio.Protocol):
         if len(body) <= WRITE_SIZE:
             self._transport.write(head + body)
         else:
-            await self._send_in_pieces(answer, head, memoryview(body))
+            try:
+                await self._send_in_pieces(answer, head, memoryview(body))
+            except asyncio.CancelledError:
+                answer.close()
+                raise
         await answer.head()
         return answer
 
@@ -143,6 +149,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
         self._gone = True
+        if self._sending:
+            self._salvage()
         self._lose()
         if self._gone_waiter is not None and not self._gone_waiter.done():
             self._gone_waiter.set_result(None)
@@ -155,6 +163,18 @@ class Connection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         self._write_paused = False
         self._wake_sender()
+
+    def _salvage(self) -> None:
+        """Read what the upstream said before it reset the connection.
+
+        An early answer followed by a close makes our writes fail, and the transport gives up, before it was read. Not
+        over TLS: there the rest is lost with the transport.
+        """
+        if self._transport.get_extra_info("sslcontext") is None:
+            number = self._transport.get_extra_info("socket").fileno()
+            with contextlib.suppress(OSError):
+                while self._answer is not None and (data := os.read(number, WRITE_SIZE)):
+                    self.data_received(data)
 
     def _lose(self) -> None:
         answer = self._answer
@@ -200,18 +220,18 @@ class Connection(asyncio.Protocol):
             if self.closed or answer.status:
                 return
             self._transport.write(body[start : start + WRITE_SIZE])
-            if self._write_paused:
-                await self._drain(answer)
+            await self._drain()
             self._since = self._loop.time()
         self._sending = False
 
-    async def _drain(self, answer: LeanAnswer) -> None:
+    async def _drain(self) -> None:
+        """Wait until the transport takes more, and let the loop read: there may be an early answer."""
+        if not self._write_paused:
+            await asyncio.sleep(0)
+            return
         self._drained = self._loop.create_future()
         try:
             await self._drained
-        except asyncio.CancelledError:
-            answer.close()
-            raise
         finally:
             self._drained = None
 

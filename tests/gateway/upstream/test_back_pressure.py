@@ -1,6 +1,7 @@
 """Neither side runs ahead of the other, and waiting that we cause is not held against the upstream."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -140,6 +141,23 @@ async def test_an_early_answer_is_delivered_and_the_rest_of_the_request_is_not_s
         delivered.set()
         await upstream.left(within=1)
         assert len(upstream.peers[0].received) < len(LARGE)
+
+
+@pytest.mark.parametrize("how", [Peer.end, Peer.cut])
+async def test_an_early_answer_is_delivered_even_when_the_upstream_then_resets_the_connection(
+    lean: LeanUpstream, how: Callable[[Peer], None]
+) -> None:
+    """Closing with bytes unread is a reset, which makes our writes fail while the answer is still on its way up."""
+
+    async def script(peer: Peer, request: Request) -> None:
+        peer.pause()
+        await peer.send(answer(413, b"too much"))
+        how(peer)
+
+    async with serve(script, reads_bodies=False) as upstream:
+        for _ in range(20):
+            reply = await send(lean, upstream, LARGE)
+            assert (reply.status, await reply.read(LIMIT)) == (413, b"too much")
 
 
 async def test_an_early_answer_may_take_its_time(lean: LeanUpstream) -> None:
