@@ -12,14 +12,16 @@ import msgspec
 
 from sluice_gateway.errors import CallerError, InvalidJSON
 
+MAX_DEPTH = 256  # of nesting; the deepest JSON schemas of tools stay far below, and what is deeper is an attack
 MAX_MODEL_LENGTH = 256  # the bound of ModelRoute.spec.models; a longer name can't be served, and is not worth logging
 
 _decode = msgspec.json.Decoder().decode
 
 # One token of valid JSON that matters for finding a top-level key: a whole string, or a bracket.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive: no backtracking, so that time and memory stay linear in the longest of prompts.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TOKEN = re.compile(_STRING.pattern + rb"|[\[\]{}]", re.DOTALL)
 _COLON = re.compile(rb"\s*:\s*")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +60,9 @@ def parse(body: bytes) -> Call:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJSON(f"the body is not valid JSON: {error}") from None
     except RecursionError:
-        raise InvalidJSON("the body is nested too deep") from None
+        raise _too_deep() from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise _too_deep()
     if type(document) is not dict:
         raise CallerError("the body must be a JSON object")
     model = document.get("model")
@@ -70,6 +74,23 @@ def parse(body: bytes) -> Call:
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")
     return Call(body, document, model, stream is True)
+
+
+def _too_deep() -> InvalidJSON:
+    return InvalidJSON(f"the body is nested more than {MAX_DEPTH} levels deep")
+
+
+def _depth(body: bytes) -> int:
+    """How deep valid JSON is nested. Interpreters differ in where their decoders give up."""
+    depth = deepest = 0
+    for token in _TOKEN.finditer(body):
+        first = body[token.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest
 
 
 def _plain(body: bytes) -> bool:

@@ -38,7 +38,7 @@ async def test_a_fresh_clone_answers_its_printed_curl(tmp_path: Path) -> None:
             assert await asking.ended() == 0
             await asyncio.sleep(0)
     answer = json.loads(asking.out)
-    assert answer["model"] == "chat"
+    assert answer["object"] == "chat.completion"
     assert answer["choices"][0]["message"]["content"]
     assert answer["usage"]["completion_tokens"] > 0
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_gateway.calls import parse
+from sluice_gateway.calls import MAX_DEPTH, parse
 from sluice_gateway.errors import CallerError, InvalidJSON
 
 JSON = st.recursive(
@@ -101,7 +101,7 @@ def test_any_body_keeps_its_other_members(document: dict[str, object], name: str
         (b'{"model": "a"} trailing', "not valid JSON"),
         (b'{"model": NaN}', "not valid JSON"),
         (b'{"model": "\xff"}', "not valid JSON"),
-        (b'{"model":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deep"),
+        (b'{"model":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "more than 256 levels"),
     ],
 )
 def test_what_is_not_json_is_refused(body: bytes, message: str) -> None:
@@ -127,3 +127,24 @@ def test_what_no_call_can_lack_is_asked_for(body: bytes, param: str | None) -> N
     with pytest.raises(CallerError) as caught:
         parse(body)
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_nesting_is_bounded_the_same_on_every_interpreter() -> None:
+    def nested(depth: int) -> bytes:
+        return b'{"model":"a","x":' + b'[{"y":' * (depth // 2) + b"1" + b"}]" * (depth // 2) + b"}"
+
+    assert parse(nested(MAX_DEPTH - 1)).model == "a"
+    with pytest.raises(InvalidJSON, match="more than 256 levels"):
+        parse(nested(MAX_DEPTH + 2))
+
+
+def test_brackets_that_are_many_or_in_strings_are_no_nesting() -> None:
+    wide = b'{"model":"a","x":[' + b"[]," * 5000 + b'{}], "text":"' + b"[{" * 5000 + b'\\""}'
+    assert parse(wide).body_for("b") == wide.replace(b'"a"', b'"b"')
+
+
+@pytest.mark.timeout(10)
+def test_the_longest_of_prompts_is_read_in_linear_time() -> None:
+    text = (b'say \\"model\\" \\n {[' * 600_000)[:12_000_000].rstrip(b"\\")
+    body = b'{"x":"model","messages":[' + b"{}," * 300 + b'{"content":"' + text + b'"}],"model":"a"}'
+    assert parse(body).body_for("b").endswith(b'"model":"b"}')
