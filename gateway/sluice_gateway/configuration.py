@@ -41,19 +41,21 @@ class Configuration:
     async def take(self, event: Loaded | Refused) -> None:
         """Serve what was loaded, or note why the last good state stays."""
         if isinstance(event, Loaded):
-            await self._load(event)
-        else:
-            self._refused = event
-            self._metrics.loads.labels("refused").inc()
-            self._logger.error(
-                "configuration refused", reason=event.reason, findings=[str(finding) for finding in event.findings]
-            )
+            try:
+                # Aside, in a thread: a table of thousands of routes must not hold up streams.
+                table = await asyncio.to_thread(
+                    build_table, event.snapshot, event.digest, event.credentials, self._http
+                )
+            except ValueError as error:  # of an Endpoint, which quotes no value
+                event = Refused(f"a provider can't be called as its policy says: {error}", event.findings)
+            else:
+                self._serve(event, table)
+        if isinstance(event, Refused):
+            self._refuse(event)
         if self._observer is not None:
             self._observer(event)
 
-    async def _load(self, event: Loaded) -> None:
-        # Aside, in a thread: a table of thousands of routes must not hold up streams.
-        table = await asyncio.to_thread(build_table, event.snapshot, event.digest, event.credentials, self._http)
+    def _serve(self, event: Loaded, table: RoutingTable) -> None:
         self.table, self.callers = table, Callers(event.callers, required=self._auth)
         self._loaded, self._refused = event, None
         self._metrics.loads.labels("loaded").inc()
@@ -62,6 +64,12 @@ class Configuration:
         self._logger.info(
             "configuration loaded", digest=event.digest, origin=event.origin, routes=len(event.snapshot.routes)
         )
+
+    def _refuse(self, event: Refused) -> None:
+        self._refused = event
+        self._metrics.loads.labels("refused").inc()
+        findings = [str(finding) for finding in event.findings]
+        self._logger.error("configuration refused", reason=event.reason, findings=findings)
 
     def described(self) -> dict[str, Any]:
         """What is served and what was refused, without any secret: the answer of /internal/config."""

@@ -51,14 +51,17 @@ class Provider:
 
 
 def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:
-    headers = [("content-type", "application/json"), ("user-agent", "sluice"), *policy.headers]
+    """The headers of every request: ours, then the policy's, then those that no policy may change."""
+    headers = {"user-agent": "sluice"}
+    headers |= {name.lower(): value for name, value in policy.headers}
     if policy.openai.organization:
-        headers.append(("openai-organization", policy.openai.organization))
+        headers["openai-organization"] = policy.openai.organization
     if policy.openai.project:
-        headers.append(("openai-project", policy.openai.project))
+        headers["openai-project"] = policy.openai.project
+    headers["content-type"] = "application/json"
     if key:
-        headers.append(("authorization", f"Bearer {key}"))
-    return headers
+        headers["authorization"] = f"Bearer {key}"
+    return list(headers.items())
 
 
 def make_provider(

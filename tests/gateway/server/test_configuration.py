@@ -131,3 +131,26 @@ async def test_a_planted_key_is_shown_nowhere() -> None:
     assert len(upstream.requests) == 4
     assert "canary" not in shown
     assert "127.0.0.1" not in "".join(bodies[:4])
+
+
+async def test_a_key_that_no_header_can_carry_refuses_the_change_and_stops_nothing() -> None:
+    text = provider("up", "http://127.0.0.1:9", credentials={"secretRef": {"name": "up", "key": "api-key"}}) + route(
+        "chat", "up/gpt"
+    )
+    async with gateway(MOCK) as sluice:
+        await sluice.send(loaded(text, keys={"up": "sk-canary\nx-evil: 1"}))
+        assert (await sluice.post())[0].headers["x-sluice-target"] == "mock/chat"
+        _, config = await sluice.get("/internal/config")
+        assert "authorization" in config["refused"]["reason"]
+        assert "canary" not in json.dumps(config) + sluice.log_text()
+        await sluice.send(loaded(MOCK))
+        assert (await sluice.get("/internal/config"))[1]["refused"] is None
+
+
+async def test_a_policys_headers_replace_ours_but_not_what_the_body_needs() -> None:
+    headers = [{"name": "User-Agent", "value": "acme/1"}, {"name": "x-team", "value": "blue"}]
+    async with serve(says(answer(200, b"{}"))) as upstream:
+        async with gateway(provider("up", upstream.url, headers=headers) + route("chat", "up/gpt")) as sluice:
+            await sluice.post()
+    assert upstream.requests[0].headers["user-agent"] == "acme/1"
+    assert upstream.requests[0].headers["content-type"] == "application/json"
