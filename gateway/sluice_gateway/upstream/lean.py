@@ -9,7 +9,7 @@ from sluice_gateway.upstream.contract import Answer, Timeouts
 from sluice_gateway.upstream.decode import decoded
 from sluice_gateway.upstream.dial import default_tls, dial
 from sluice_gateway.upstream.endpoint import Endpoint, Origin, encode_headers
-from sluice_gateway.upstream.errors import ConnectionLost, ConnectTimeout, TotalTimeout
+from sluice_gateway.upstream.errors import ConnectFailed, ConnectionLost, ConnectTimeout, TotalTimeout
 from sluice_gateway.upstream.pool import Occupancy, Pool
 
 
@@ -32,6 +32,7 @@ class LeanUpstream:
         self._idle_limit = idle_limit
         self._idle_seconds = idle_seconds
         self._tls = tls
+        self._closed = False
         self._pools: dict[Origin, Pool] = {}
 
     async def send(
@@ -56,6 +57,7 @@ class LeanUpstream:
 
     async def close(self) -> None:
         """See contract.Upstream."""
+        self._closed = True
         for pool in self._pools.values():
             await pool.close()
 
@@ -64,6 +66,8 @@ class LeanUpstream:
         return {origin: pool.occupancy for origin, pool in self._pools.items()}
 
     def _add_pool(self, origin: Origin) -> Pool:
+        if self._closed:
+            raise ConnectFailed("the client is closed")
         loop = asyncio.get_running_loop()
 
         def make() -> Connection:

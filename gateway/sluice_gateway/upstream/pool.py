@@ -46,13 +46,14 @@ class Pool:
 
         For callers who found nothing idle, or must not take it.
         """
-        pooled = await self._place()
-        if pooled is not None:
+        while (pooled := await self._place()) is not None:
             if not fresh:
                 return pooled, True
-            # Its place is kept for the new one.
-            pooled.keeper = None
-            pooled.drop()
+            if not pooled.closed:
+                # Its place is kept for the new one.
+                pooled.keeper = None
+                pooled.drop()
+                break
         try:
             connection = await self._dial()
         except BaseException:
@@ -87,7 +88,8 @@ class Pool:
         idle = list(self.idle)
         for connection in idle:
             connection.drop()
-        for waiter in self._waiters:
+        while self._waiters:
+            waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_exception(ConnectFailed("the client is closed"))
         for connection in idle:
@@ -117,7 +119,7 @@ class Pool:
             given = waiter.result()
             if given is None:
                 self._free_place()
-            else:
+            elif not given.closed:
                 self.put(given)
 
     def _free_place(self) -> None:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sluice_gateway.upstream import ConnectFailed, ConnectTimeout, Endpoint, LeanUpstream, TotalTimeout
-from sluice_gateway.upstream.pool import Occupancy
+from sluice_gateway.upstream.connection import Connection
+from sluice_gateway.upstream.dial import default_tls, dial
+from sluice_gateway.upstream.pool import Occupancy, Pool
 from tests.support.exchanges import LIMIT, PATIENT, SHORT, endpoint, exchange, patient, send
 from tests.support.upstream import Peer, Request, ScriptedUpstream, answer, says, says_then_stalls, serve, stream_head
 
@@ -219,3 +221,89 @@ async def test_an_answer_that_nobody_closes_ends_with_its_total_time(lean: LeanU
     async with serve(says_then_stalls(stream_head())) as upstream:
         await send(lean, upstream, timeouts=patient(total=SHORT))
         await upstream.left(within=1)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[tuple[Pool, ScriptedUpstream]]:
+    """A pool of one place, and where it leads."""
+    loop = asyncio.get_running_loop()
+    async with serve(says(answer())) as upstream:
+        made = Pool(loop, lambda: dial(endpoint(upstream).origin, lambda: Connection(loop, 60), default_tls), 1, 1)
+        yield made, upstream
+        await made.close()
+        assert made.occupancy == Occupancy(0, 0, 0)
+
+
+async def handed_over(pool: Pool, *, fresh: bool) -> tuple[Connection, asyncio.Task[tuple[Connection, bool]]]:
+    """A kept connection at the moment in which it was given to one who waits and does not know it yet."""
+    connection, served = await pool.connect(fresh=False)
+    assert not served
+    waiting = asyncio.create_task(pool.connect(fresh=fresh))
+    await asyncio.sleep(0)
+    assert pool.occupancy == Occupancy(1, 0, 1)
+    pool.put(connection)
+    return connection, waiting
+
+
+async def test_a_connection_that_closes_while_it_is_handed_over_costs_no_place(
+    pool: tuple[Pool, ScriptedUpstream],
+) -> None:
+    connection, waiting = await handed_over(pool[0], fresh=True)
+    connection.drop()
+    other, served = await waiting
+    assert (other is connection, served, pool[0].occupancy) == (False, False, Occupancy(1, 0, 0))
+    other.drop()
+
+
+async def test_a_connection_that_is_handed_over_to_one_who_wants_a_new_one_leaves_its_place(
+    pool: tuple[Pool, ScriptedUpstream],
+) -> None:
+    connection, waiting = await handed_over(pool[0], fresh=True)
+    other, served = await waiting
+    assert (connection.closed, served, pool[0].occupancy) == (True, False, Occupancy(1, 0, 0))
+    other.drop()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_who_is_cancelled_while_a_connection_is_handed_over_gives_it_back(
+    pool: tuple[Pool, ScriptedUpstream], closes: bool
+) -> None:
+    connection, waiting = await handed_over(pool[0], fresh=False)
+    waiting.cancel()
+    if closes:
+        connection.drop()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert pool[0].idle == ([] if closes else [connection])
+
+
+async def test_who_is_cancelled_while_a_place_is_handed_over_gives_it_back(
+    pool: tuple[Pool, ScriptedUpstream],
+) -> None:
+    connection, _ = await pool[0].connect(fresh=False)
+    waiting = asyncio.create_task(pool[0].connect(fresh=False))
+    await asyncio.sleep(0)
+    connection.drop()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert pool[0].occupancy == Occupancy(0, 0, 0)
+
+
+async def test_a_connection_handed_over_dead_is_replaced(narrow: LeanUpstream, gate: Gate) -> None:
+    async with serve(gate) as upstream:
+        served, waiting = [await start(narrow, upstream, body) for body in (b"served", b"waiting")]
+        gate.let(b"served", b"waiting")
+        assert await served == b"served"
+        # The waiting task has been given the connection and has not run since.
+        upstream.peers[0].cut()
+        assert await waiting == b"waiting"
+
+
+async def test_a_closed_client_opens_nothing_for_new_origins_either() -> None:
+    client = LeanUpstream()
+    await client.close()
+    async with serve(says(answer())) as upstream:
+        with pytest.raises(ConnectFailed, match="closed"):
+            await send(client, upstream)
+        assert not upstream.peers
