@@ -1,0 +1,1 @@
+"""Watches resources, compiles them, and writes what gateways and their users read."""
