@@ -54,11 +54,16 @@ class Entry(Frozen):
 
 
 class Index(Frozen):
-    """Which shards make the snapshot with this digest."""
+    """Which shards make the snapshot with this digest.
+
+    `credentials_revision` is that of the values that its references stand for: it changes when one of them does, says
+    nothing about them, and is "0" when there are none.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     gateway: str
     digest: str
+    credentials_revision: str = "0"
     shards: Annotated[tuple[Entry, ...], Field(strict=False, max_length=SHARDS)]
 
     def dump(self) -> bytes:

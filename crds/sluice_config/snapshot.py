@@ -3,6 +3,8 @@
 It knows nothing of Kubernetes or HTTP, and holds references to credentials, never credentials.
 """
 
+import hashlib
+import json
 from typing import Final, Literal
 
 from pydantic import Field
@@ -31,12 +33,29 @@ SCHEMA_VERSION: Final = 1
 """Raised whenever a reader of the previous version would misread a snapshot."""
 
 
+_LONGEST_DATA_KEY = 253
+"""Characters of a key in a Secret's data, by Kubernetes' own rule."""
+
+
 class CredentialRef(Frozen):
     """Where a credential is: a key of a Secret."""
 
     namespace: str
     name: str
     key: str
+
+    @property
+    def data_key(self) -> str:
+        """The credential's key in the one Secret of its gateway: `namespace.name.key`, or `namespace.<SHA-256>`.
+
+        The latter where the former could be read in two ways (a Secret's name with dots) or is longer than a key of
+        a Secret may be. No two references share a key: a namespace has no dots.
+        """
+        plain = f"{self.namespace}.{self.name}.{self.key}"
+        if "." not in self.name and len(plain) <= _LONGEST_DATA_KEY:
+            return plain
+        whole = json.dumps([self.namespace, self.name, self.key]).encode()
+        return f"{self.namespace}.{hashlib.sha256(whole).hexdigest()}"
 
 
 class Target(Frozen):
@@ -164,3 +183,13 @@ class Snapshot(Frozen):
         """Which generation of each resource this is: "ModelRoute/default/chat" -> 3."""
         parts: tuple[Route | Provider | Cache, ...] = (*self.routes, *self.providers, *self.caches)
         return {str(part.key): part.generation for part in parts}
+
+    @property
+    def credential_refs(self) -> tuple[CredentialRef, ...]:
+        """Every credential that a gateway needs for this snapshot, sorted, each once."""
+        refs = {provider.credentials for provider in self.providers if provider.credentials}
+        for cache in self.caches:
+            if cache.store.external and (secret := cache.store.external.secret_ref):
+                keys = (secret.username_key, secret.password_key)
+                refs |= {CredentialRef(namespace=cache.namespace, name=secret.name, key=key) for key in keys if key}
+        return tuple(sorted(refs, key=lambda ref: (ref.namespace, ref.name, ref.key)))
