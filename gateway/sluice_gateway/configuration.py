@@ -47,7 +47,8 @@ class Configuration:
                     build_table, event.snapshot, event.digest, event.credentials, self._http
                 )
             except ValueError as error:  # of an Endpoint, which quotes no value
-                event = Refused(f"a provider can't be called as its policy says: {error}", event.findings)
+                reason = f"a provider can't be called as its policy says: {error}"
+                event = Refused(reason, event.findings, event.digest)
             else:
                 self._serve(event, table)
         if isinstance(event, Refused):
@@ -69,7 +70,7 @@ class Configuration:
         self._refused = event
         self._metrics.loads.labels("refused").inc()
         findings = [str(finding) for finding in event.findings]
-        self._logger.error("configuration refused", reason=event.reason, findings=findings)
+        self._logger.error("configuration refused", reason=event.reason, digest=event.digest, findings=findings)
 
     def described(self) -> dict[str, Any]:
         """What is served and what was refused, without any secret: the answer of /internal/config."""
@@ -82,8 +83,12 @@ class Configuration:
             "origin": loaded.origin if loaded else None,
             "resources": loaded.snapshot.generations if loaded else {},
             "findings": _described(loaded.findings if loaded else ()),
-            "refused": {"reason": refused.reason, "findings": _described(refused.findings)} if refused else None,
+            "refused": _refusal(refused) if refused else None,
         }
+
+
+def _refusal(refused: Refused) -> dict[str, Any]:
+    return {"digest": refused.digest, "reason": refused.reason, "findings": _described(refused.findings)}
 
 
 def _described(findings: tuple[LocatedFinding, ...]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import resource
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Pipeline
 from sluice_gateway.server.app import App
 from sluice_gateway.server.connection import Server
+from sluice_gateway.server.door import Door
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Source
@@ -36,7 +37,8 @@ class Process:
     """One gateway.
 
     ``run`` returns when ``stop`` was called and the last request has ended, or the grace period is over.
-    ``listening`` gives the address that is served, once it is.
+    ``listening`` gives the address that is served, once it is; then ``internal`` is that of the internal paths, or
+    None when they are served there too.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Process:
         self._environ = environ
         self._observer = observer
         self._stopping = asyncio.Event()
+        self.internal: Address | None = None
         self.listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
@@ -70,25 +73,18 @@ class Process:
         pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
         inference = Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes)
         app = App(inference, configuration, in_flight, metrics)
-        runner = web.ServerRunner(Server(app.handle), shutdown_timeout=_CLOSE_SECONDS)
-        await runner.setup()
-        try:
-            site = await self._listen(runner)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(http.close)
+            if settings.internal_listen is not None:  # entered first: it is closed last
+                self.internal = (await stack.enter_async_context(_listening(app.internal(), settings.internal_listen)))[
+                    1
+                ]
+            door = app.api() if self.internal else app.both()
+            site, address = await stack.enter_async_context(_listening(door, settings.listen))
+            self.listening.set_result(address)
             await self._until_stopped(configuration)
-            await self._drain(app, site, in_flight)
-        finally:
-            await runner.cleanup()
-            await http.close()
-
-    async def _listen(self, runner: web.ServerRunner) -> web.TCPSite:
-        address = self._settings.listen
-        site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
-        self.listening.set_result(Address(address.host, runner.addresses[0][1]))
-        return site
+            app.draining = door.closing = True
+            await self._drain(site, in_flight)
 
     async def _until_stopped(self, configuration: Configuration) -> None:
         """Follow the source until told to stop; if following ends by itself, so does the process."""
@@ -102,9 +98,8 @@ class Process:
         if stopping not in done:
             raise RuntimeError("the source of the configuration has ended")
 
-    async def _drain(self, app: App, site: web.TCPSite, in_flight: InFlight) -> None:
-        """Not ready at once, no new connection; what is being served may end."""
-        app.draining = True
+    async def _drain(self, site: web.TCPSite, in_flight: InFlight) -> None:
+        """No new connection; what is being served may end."""
         self._logger.info("draining", in_flight=in_flight.count, seconds=self._settings.drain_seconds)
         await site.stop()
         try:
@@ -113,6 +108,22 @@ class Process:
         except TimeoutError:
             self._logger.warning("grace period over", in_flight=in_flight.count)
         self._logger.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _listening(door: Door, address: Address) -> AsyncIterator[tuple[web.TCPSite, Address]]:
+    """Serve a door. Gives the site and its address, in which a port of 0 is replaced. Raises CannotListen."""
+    runner = web.ServerRunner(Server(door.handle), shutdown_timeout=_CLOSE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+        yield site, Address(address.host, runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
 
 
 def _upstream(environ: Mapping[str, str]) -> Upstream:

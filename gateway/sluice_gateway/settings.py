@@ -31,9 +31,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Bytes, requests and seconds, as the names say. ``auth``: whether callers must show a key."""
+    """Bytes, requests and seconds, as the names say.
+
+    ``internal_listen``: None when ``listen`` serves the internal paths too. ``auth``: whether callers must show a key.
+    """
 
     listen: Address = Address("", 8080)
+    internal_listen: Address | None = Address("", 9090)
     gateway: str = "sluice-gateway"
     namespace: str = "default"
     auth: bool = True
@@ -45,10 +49,16 @@ class Settings:
 
     @classmethod
     def read(
-        cls, environ: Mapping[str, str], *, listen: str | None = None, auth: str | None = None, local: bool = False
+        cls,
+        environ: Mapping[str, str],
+        *,
+        listen: str | None = None,
+        internal_listen: str | None = None,
+        auth: str | None = None,
+        local: bool = False,
     ) -> Self:
-        """Read ``environ``; arguments that are not None win. In local mode no key is asked for unless told. Raises
-        InvalidSetting.
+        """Read ``environ``; arguments that are not None win. In local mode no key is asked for unless told, and there
+        is one listener. Raises InvalidSetting.
         """
         default = cls()
         mode = auth or environ.get("SLUICE_AUTH") or ("off" if local else "keys")
@@ -58,8 +68,10 @@ class Settings:
         if level not in ("debug", "info", "warning", "error"):
             raise InvalidSetting(f"SLUICE_LOG_LEVEL: {level!r} is none of debug, info, warning, error")
         address = listen or environ.get("SLUICE_LISTEN") or ("127.0.0.1:8080" if local else str(default.listen))
+        internal = internal_listen or environ.get("SLUICE_INTERNAL_LISTEN") or str(default.internal_listen)
         return cls(
             listen=Address.parse(address, name="listen address"),
+            internal_listen=None if local else Address.parse(internal, name="internal listen address"),
             gateway=environ.get("SLUICE_GATEWAY") or default.gateway,
             namespace=environ.get("SLUICE_NAMESPACE") or default.namespace,
             auth=mode == "keys",

@@ -27,8 +27,8 @@ def test_a_wrong_address_is_named(text: str) -> None:
 
 def test_the_defaults_are_those_of_a_pod() -> None:
     settings = Settings.read({})
-    assert (settings.listen, settings.auth, settings.max_body_bytes, settings.max_in_flight) == (
-        Address("", 8080),
+    assert (settings.listen, settings.internal_listen) == (Address("", 8080), Address("", 9090))
+    assert (settings.auth, settings.max_body_bytes, settings.max_in_flight) == (
         True,
         16777216,
         1000,
@@ -46,9 +46,14 @@ def test_local_mode_stays_on_this_machine_and_asks_for_no_key() -> None:
     assert (settings.listen, settings.auth) == (Address("127.0.0.1", 8080), False)
 
 
+def test_local_mode_has_one_listener() -> None:
+    assert Settings.read({"SLUICE_INTERNAL_LISTEN": ":9"}, local=True).internal_listen is None
+
+
 def test_variables_are_read() -> None:
     variables = {
         "SLUICE_LISTEN": ":9000",
+        "SLUICE_INTERNAL_LISTEN": "127.0.0.1:9001",
         "SLUICE_AUTH": "off",
         "SLUICE_GATEWAY": "g",
         "SLUICE_NAMESPACE": "n",
@@ -60,6 +65,7 @@ def test_variables_are_read() -> None:
     }
     wanted = Settings(
         listen=Address("", 9000),
+        internal_listen=Address("127.0.0.1", 9001),
         auth=False,
         gateway="g",
         namespace="n",

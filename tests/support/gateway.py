@@ -95,9 +95,13 @@ class LogFile(io.BytesIO):
 
 @dataclass
 class RunningGateway:
-    """A gateway that serves at ``url``. ``session`` is a client of it; ``taken`` holds the events that it has taken."""
+    """A gateway that serves at ``url``. ``session`` is a client of it; ``taken`` holds the events that it has taken.
+
+    ``internal_url`` is where its internal paths are: the same, unless it has two listeners.
+    """
 
     url: str
+    internal_url: str
     session: aiohttp.ClientSession
     process: Process
     source: ScriptedSource
@@ -143,7 +147,14 @@ class RunningGateway:
 
     async def get(self, path: str, **options: Any) -> tuple[aiohttp.ClientResponse, Any]:
         """Ask for JSON; the response and its body, parsed."""
-        async with self.session.get(self.url + path, **options) as response:
+        return await self._get(self.url + path, **options)
+
+    async def get_internal(self, path: str) -> tuple[aiohttp.ClientResponse, Any]:
+        """Ask the internal listener for JSON."""
+        return await self._get(self.internal_url + path)
+
+    async def _get(self, url: str, **options: Any) -> tuple[aiohttp.ClientResponse, Any]:
+        async with self.session.get(url, **options) as response:
             return response, await response.json()
 
 
@@ -162,12 +173,17 @@ async def gateway(
         taken.append(event)
         news.set()
 
-    wanted: dict[str, Any] = {"listen": Address("127.0.0.1", 0), "auth": False, "drain_seconds": 5.0, **settings}
+    own = {"listen": Address("127.0.0.1", 0), "internal_listen": None, "auth": False, "drain_seconds": 5.0}
+    wanted: dict[str, Any] = own | settings
     process = Process(Settings(**wanted), source, make_logger(lines), environ or {}, observe)
     running = asyncio.create_task(process.run())
-    address = await asyncio.wait_for(process.listening, 5)
+    await asyncio.wait((running, process.listening), timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
+    address = process.listening.result()
     async with aiohttp.ClientSession() as session:
-        running_gateway = RunningGateway(f"http://{address}", session, process, source, file, lines, taken, news)
+        urls = f"http://{address}", f"http://{process.internal or address}"
+        running_gateway = RunningGateway(*urls, session, process, source, file, lines, taken, news)
         await running_gateway.took(len(events))
         try:
             yield running_gateway

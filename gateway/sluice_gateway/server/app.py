@@ -1,24 +1,23 @@
-"""Paths and methods: which handler answers what. The API and, in local mode, the internal paths share one listener."""
+"""Which handler answers at which path, and which listener has it: the API's, the internal one, or one for both."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
 from sluice_gateway.configuration import Configuration
-from sluice_gateway.errors import GatewayError, MethodNotAllowed, NotFound, NotReady
+from sluice_gateway.errors import NotReady
 from sluice_gateway.in_flight import InFlight
+from sluice_gateway.server.door import Door, Methods
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import PREFIX, Models
-from sluice_gateway.server.replies import JSON, error_reply, json_reply
+from sluice_gateway.server.replies import JSON, json_reply
 from sluice_gateway.telemetry import metrics
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class App:
-    """Answers every request of a listener."""
+    """All handlers of a gateway. While ``draining`` it is not ready, on any listener."""
 
     def __init__(
         self, inference: Inference, configuration: Configuration, in_flight: InFlight, figures: metrics.Metrics
@@ -27,38 +26,30 @@ class App:
         self._configuration = configuration
         self._in_flight = in_flight
         self._figures = figures
-        self._models = Models(configuration)
-        self._paths: Mapping[str, Mapping[str, Handler]] = {
+        models = Models(configuration)
+        self._one_model: Mapping[str, Methods] = {PREFIX: {"GET": models.show}}
+        self._probes: Mapping[str, Methods] = {"/health": {"GET": self._health}, "/ready": {"GET": self._ready}}
+        self._api: Mapping[str, Methods] = {
             "/v1/chat/completions": {"POST": inference.chat_completions},
-            "/v1/models": {"GET": self._models.list},
-            "/health": {"GET": self._health},
-            "/ready": {"GET": self._ready},
+            "/v1/models": {"GET": models.list},
+        }
+        self._internal: Mapping[str, Methods] = {
             "/metrics": {"GET": self._metrics},
             "/internal/config": {"GET": self._config},
+            "/internal/report": {"GET": self._report},
         }
-        self._one_model: Mapping[str, Handler] = {"GET": self._models.show}
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Dispatch; errors that no handler has answered are rendered here."""
-        try:
-            response = await self._handler(request)(request)
-        except GatewayError as error:
-            response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
-        if self.draining and not response.prepared:
-            response.force_close()
-        return response
+    def api(self) -> Door:
+        """For applications: what a Service shows to the cluster."""
+        return Door({**self._api, **self._probes}, self._one_model)
 
-    def _handler(self, request: web.BaseRequest) -> Handler:
-        path, method = request.path, request.method
-        methods = self._paths.get(path)
-        if methods is None and path.startswith(PREFIX):
-            methods = self._one_model
-        if methods is None:
-            raise NotFound(f"there is nothing at {path[:200]}")
-        handler = methods.get("GET" if method == "HEAD" else method)
-        if handler is None:
-            raise MethodNotAllowed(method, tuple(methods))
-        return handler
+    def internal(self) -> Door:
+        """For Prometheus, the operator and the kubelet: never shown to applications."""
+        return Door({**self._internal, **self._probes}, {})
+
+    def both(self) -> Door:
+        """For a laptop."""
+        return Door({**self._api, **self._internal, **self._probes}, self._one_model)
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """The process answers."""
@@ -78,6 +69,10 @@ class App:
 
     async def _config(self, _request: web.BaseRequest) -> web.Response:
         return _json(self._configuration.described())
+
+    async def _report(self, _request: web.BaseRequest) -> web.Response:
+        """What this pod has seen of its targets, for the operator. Empty lists: nothing of it is measured yet."""
+        return _json({"targets": [], "breakers": [], "modelsNotOffered": []})
 
 
 def _json(document: dict[str, object]) -> web.Response:

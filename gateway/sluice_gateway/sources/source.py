@@ -58,10 +58,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What is there now can't be served; what was loaded before stays. ``findings`` are all errors."""
+    """What is there now can't be served; what was loaded before stays.
+
+    ``findings`` are all errors. ``digest`` is that of the snapshot, where one is named.
+    """
 
     reason: str
-    findings: tuple[LocatedFinding, ...]
+    findings: tuple[LocatedFinding, ...] = ()
+    digest: str | None = None
 
 
 class Source(Protocol):

@@ -26,7 +26,7 @@ async def raw(sluice: RunningGateway, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/chat", "/v2/models", "/v1/chat/completions/", "/%00", "/internal/report"]
+    "path", ["/", "/v1", "/v1/chat", "/v2/models", "/v1/chat/completions/", "/%00", "/internal/reports"]
 )
 async def test_an_unknown_path_is_404(path: str) -> None:
     async with gateway(MOCK) as sluice:

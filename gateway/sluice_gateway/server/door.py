@@ -1,0 +1,47 @@
+"""What a listener answers: its paths, their methods, and what is said when there is nothing."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from sluice_gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from sluice_gateway.server.replies import JSON, error_reply
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Methods = Mapping[str, Handler]
+
+
+class Door:
+    """Answers every request of one listener.
+
+    ``paths`` and ``prefixes`` give the handlers by method. While ``closing``, each answer closes its connection.
+    """
+
+    def __init__(self, paths: Mapping[str, Methods], prefixes: Mapping[str, Methods]) -> None:
+        self.closing = False
+        self._paths = paths
+        self._prefixes = prefixes
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Dispatch; errors that no handler has answered are rendered here."""
+        try:
+            response = await self._handler(request)(request)
+        except GatewayError as error:
+            response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
+        if self.closing and not response.prepared:
+            response.force_close()
+        return response
+
+    def _handler(self, request: web.BaseRequest) -> Handler:
+        path, method = request.path, request.method
+        methods = self._paths.get(path) or self._below(path)
+        if methods is None:
+            raise NotFound(f"there is nothing at {path[:200]}")
+        handler = methods.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            raise MethodNotAllowed(method, tuple(methods))
+        return handler
+
+    def _below(self, path: str) -> Methods | None:
+        return next((methods for prefix, methods in self._prefixes.items() if path.startswith(prefix)), None)
