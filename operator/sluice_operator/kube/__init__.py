@@ -1,0 +1,33 @@
+"""The Kubernetes API: the one place that knows ``kubernetes.aio``. Values in, plain documents or errors of ours out."""
+
+from sluice_operator.kube.access import Access
+from sluice_operator.kube.api import Api, Listing, Stub
+from sluice_operator.kube.errors import (
+    Conflict,
+    Expired,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Rejected,
+    ServerFault,
+    Unreachable,
+)
+from sluice_operator.kube.kinds import Document, Kind, metadata_of
+
+__all__ = [
+    "Access",
+    "Api",
+    "Conflict",
+    "Document",
+    "Expired",
+    "Forbidden",
+    "Kind",
+    "KubeError",
+    "Listing",
+    "NotFound",
+    "Rejected",
+    "ServerFault",
+    "Stub",
+    "Unreachable",
+    "metadata_of",
+]

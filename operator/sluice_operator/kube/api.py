@@ -1,0 +1,234 @@
+"""Calls of the API: read, list, watch, create, replace, apply.
+
+Only ``kubernetes.aio``'s transport is used (TLS, tokens and their rotation, proxies), never its models: documents stay
+what the server sent, and its debug log of every answer's body, which would hold Secrets, is never reached.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client import ApiClient
+
+from sluice_operator.kube.access import Access
+from sluice_operator.kube.errors import Expired, NotFound, Unreachable, error_of
+from sluice_operator.kube.kinds import KINDS, SECRET, Document, Kind, metadata_of
+
+FIELD_MANAGER: Final = "sluice-operator"
+CHUNK: Final = 500
+"""Objects a page of a list: the API server's own clients use as many."""
+MOST_LIST_TRIES: Final = 3
+REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
+WATCH_SECONDS: Final = 300
+"""After so long the server ends a watch, and it begins anew: a connection that died unnoticed is left this way."""
+WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(sock_connect=5, sock_read=WATCH_SECONDS + 30)
+
+APPLY: Final = "application/apply-patch+yaml"
+"""JSON is YAML: https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
+_STUBS: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_STUB_LISTS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All objects of a collection at one resourceVersion."""
+
+    items: tuple[Document, ...]
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """An object's identity: what there is to know of a Secret without reading it."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    deleted: bool = False
+
+    @classmethod
+    def of(cls, document: Document, *, deleted: bool = False) -> "Stub":
+        """From an object's metadata."""
+        metadata = metadata_of(document)
+        return cls(
+            metadata.get("namespace", ""),
+            metadata.get("name", ""),
+            metadata.get("uid", ""),
+            metadata.get("resourceVersion", ""),
+            deleted,
+        )
+
+
+class Api:
+    """The API server. Every method raises KubeError."""
+
+    def __init__(self, access: Access) -> None:
+        self._client = ApiClient(access.configuration)
+        self._client.user_agent = FIELD_MANAGER
+        self._decode = msgspec.json.Decoder().decode
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Document:
+        """One object. Raises NotFound."""
+        return await self._call("GET", kind, namespace, name)
+
+    async def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
+        """One object, if it exists."""
+        try:
+            return await self.get(kind, namespace, name)
+        except NotFound:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
+        """All objects of a kind, in one namespace or in all. Every page is of the same moment, or none is returned."""
+        return await self._list(kind, namespace, labels, accept=None)
+
+    async def list_stubs(self, kind: Kind, namespace: str) -> tuple[tuple[Stub, ...], str]:
+        """Identities of a namespace's objects, without their content; and the list's resourceVersion."""
+        listing = await self._list(kind, namespace, "", accept=_STUB_LISTS)
+        return tuple(map(Stub.of, listing.items)), listing.resource_version
+
+    async def watch_stubs(self, kind: Kind, namespace: str, since: str) -> AsyncIterator[Stub]:
+        """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
+        query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
+        what, path = f"watch {kind.plural} in {namespace}", kind.path(namespace)
+        async with self._answer("GET", path, what, query=query, accept=_STUBS, patience=WATCH_TIMEOUT) as reply:
+            async for line in reply.content:
+                event = self._decode(line)
+                document = event["object"]
+                if event["type"] == "ERROR":
+                    raise error_of(what, document.get("code", 500), document.get("message", ""))
+                yield Stub.of(document, deleted=event["type"] == "DELETED")
+
+    async def create(self, document: Document) -> Document:
+        """A new object. Raises Conflict when there is one of that name."""
+        kind, namespace, _ = _place(document)
+        return await self._call("POST", kind, namespace, body=document, query={"fieldManager": FIELD_MANAGER})
+
+    async def replace(self, document: Document) -> Document:
+        """An object's new content. Raises Conflict unless the document has the live resourceVersion."""
+        kind, namespace, name = _place(document)
+        return await self._call("PUT", kind, namespace, name, body=document, query={"fieldManager": FIELD_MANAGER})
+
+    async def apply(self, document: Document) -> Document:
+        """Server-side apply: our fields become what the document says, other managers' fields stay.
+
+        With a resourceVersion in the document, raises Conflict when the live object has another.
+        """
+        kind, namespace, name = _place(document)
+        return await self._call("PATCH", kind, namespace, name, body=document, query=_APPLY_QUERY)
+
+    async def apply_status(self, document: Document) -> Document:
+        """Server-side apply of the status alone."""
+        kind, namespace, name = _place(document)
+        return await self._call("PATCH", kind, namespace, f"{name}/status", body=document, query=_APPLY_QUERY)
+
+    async def user(self) -> str:
+        """Who the server says that we are, such as "system:serviceaccount:sluice-system:sluice-operator"."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        async with self._answer("POST", path, "ask who we are", body=review) as reply:
+            answer = self._decode(await reply.read())
+        name: str = answer["status"]["userInfo"].get("username", "")
+        return name
+
+    async def _list(self, kind: Kind, namespace: str | None, labels: str, accept: str | None) -> Listing:
+        for attempt in range(1, MOST_LIST_TRIES + 1):
+            try:
+                return await self._pages(kind, namespace, labels, accept)
+            except Expired:  # in the middle: what was read so far is of a moment that the server no longer has
+                if attempt == MOST_LIST_TRIES:
+                    raise
+        raise AssertionError
+
+    async def _pages(self, kind: Kind, namespace: str | None, labels: str, accept: str | None) -> Listing:
+        items: list[Document] = []
+        query = {"limit": str(CHUNK)} | ({"labelSelector": labels} if labels else {})
+        while True:
+            page = await self._call("GET", kind, namespace, query=query, accept=accept)
+            items += page.get("items") or ()
+            metadata = metadata_of(page)
+            if not metadata.get("continue"):
+                break
+            query["continue"] = metadata["continue"]
+        for item in items:  # a list's items come without
+            item["apiVersion"], item["kind"] = kind.api_version, kind.name
+        return Listing(tuple(items), metadata.get("resourceVersion", ""))
+
+    async def _call(
+        self,
+        method: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Document | None = None,
+        accept: str | None = None,
+    ) -> Document:
+        where = "/".join(part for part in (namespace, name) if part)
+        what = f"{method} {kind.plural} {where}".rstrip()
+        async with self._answer(method, kind.path(namespace, name), what, query=query, body=body, accept=accept) as got:
+            document: Document = self._decode(await got.read())
+            return document
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Document | None = None,
+        accept: str | None = None,
+        patience: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer, when it is a 2xx. Foreign exceptions stop here, also those from reading its body."""
+        headers = {"Accept": accept or "application/json"}
+        if body is not None:
+            headers["Content-Type"] = APPLY if method == "PATCH" else "application/json"
+        try:
+            reply: Any = await self._client.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _return_http_data_only=True,
+                _request_timeout=patience,
+            )
+            async with reply:
+                if not 200 <= reply.status <= 299:
+                    # What is wrong with a Secret may quote from it.
+                    said = "" if SECRET.plural in what else _message(await reply.read())
+                    raise error_of(what, reply.status, said)
+                yield reply
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
+            raise Unreachable(what, type(error).__name__) from error
+
+
+_APPLY_QUERY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
+
+
+def _place(document: Document) -> tuple[Kind, str, str]:
+    metadata = metadata_of(document)
+    return KINDS[document["kind"]], metadata["namespace"], metadata.get("name", "")
+
+
+def _message(body: bytes) -> str:
+    """The words of the Status object that the server answers errors with."""
+    try:
+        status = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return ""
+    return str(status.get("message", "")) if isinstance(status, dict) else ""
