@@ -7,6 +7,8 @@ from hypothesis import settings
 
 from tests.support.golden import Golden
 
+pytest_plugins = ["tests.support.cluster"]
+
 # The same examples in each run: a failure that comes and goes belongs to nobody's change.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

@@ -155,7 +155,8 @@ def _published(node: Any) -> Any:
 
 
 def _status(summaries: dict[str, str]) -> Schema:
-    generation = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "format": "int64"}
+    # The API server reads bounds as floating-point numbers: the largest that one holds exactly, not int64's own.
+    generation = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1, "format": "int64"}
     return {
         "type": "object",
         "description": "What became of the resource; written by the operator.",

@@ -68,7 +68,7 @@ def is_bounded(node: Node) -> bool:
         case "string":
             return "enum" in node or 0 < node["maxLength"] <= 32768
         case "integer":
-            return bool(node["minimum"] < node["maximum"])
+            return bool(node["minimum"] < node["maximum"] < 2**53)  # bounds are floating-point numbers to an API server
         case other:
             return other in {"boolean", "object"}
 

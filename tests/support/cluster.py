@@ -1,0 +1,142 @@
+"""A real API server for tests: one control plane (etcd, API server, controllers; no nodes) for each test process.
+
+``control_plane`` is the server as it comes, ``sluice_api`` the same with Sluice's CRDs, and ``namespace`` an empty
+namespace in it that belongs to one test.
+"""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.build import programs_folder
+from tests.cluster.cluster import Cluster
+from tests.cluster.keeper import kept
+from tests.cluster.preconditions import SWITCH, cannot_use, required
+from tests.support.kubernetes_api import Api, ApiRefused, Document, Identity
+
+CRDS = Path(__file__).parents[2] / "crds"
+CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+RBAC_PATH = "/apis/rbac.authorization.k8s.io/v1"
+PATIENCE = 20.0
+
+
+class KubectlFailed(Exception):
+    """kubectl ended with another code than 0; the text is what it wrote to standard error."""
+
+
+class ControlPlane:
+    """A running API server, and what a test needs to talk to it as its administrator or with fewer rights."""
+
+    def __init__(self, cluster: Cluster, kubectl: Path) -> None:
+        self.cluster = cluster
+        self.server = cluster.network().server
+        self.kubeconfig = cluster.directory / "kubeconfig"
+        self.ca_file = cluster.pki.directory / "ca.crt"
+        self.kubectl_program = kubectl
+        certificate = (cluster.pki.directory / "admin.crt", cluster.pki.directory / "admin.key")
+        self.api = Api(self.server, self.ca_file, Identity(certificate))
+        self._namespaces = 0
+
+    def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
+        """What kubectl prints when the administrator runs it; raises KubectlFailed."""
+        command = [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        if done.returncode != 0:
+            raise KubectlFailed(done.stderr.strip())
+        return done.stdout
+
+    def apply(self, *documents: Document, namespace: str = "default") -> None:
+        """Apply objects of any kind, as `kubectl apply` does on the server's side."""
+        options = ("--server-side", "--field-manager=tests", f"--namespace={namespace}")
+        self.kubectl("apply", *options, "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+    def install_crds(self) -> None:
+        """Apply crds/*.yaml and wait until the API server serves their kinds."""
+        paths = []
+        for file in sorted(CRDS.glob("*.yaml")):
+            paths.append(f"{CRD_PATH}/{file.stem}")
+            self.api.apply(paths[-1], yaml.safe_load(file.read_text(encoding="utf-8")))
+        self.until(lambda: all(established(self.api.get(path)) for path in paths), "the kinds are served")
+
+    def new_namespace(self, prefix: str = "test") -> str:
+        """Create a namespace; its name. Its default service account may take a moment longer."""
+        self._namespaces += 1
+        name = f"{prefix}-{self._namespaces}"
+        self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        return name
+
+    def token(
+        self, namespace: str, name: str, rules: Sequence[Document] = (), cluster_rules: Sequence[Document] = ()
+    ) -> str:
+        """A bearer token of a new service account that may do just this: in its namespace, and in all of the cluster.
+
+        A rule is RBAC's, such as ``{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}``.
+        """
+        self.api.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
+        subject = {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+        if rules:
+            self._grant("Role", f"{RBAC_PATH}/namespaces/{namespace}", name, rules, subject)
+        if cluster_rules:
+            self._grant("ClusterRole", RBAC_PATH, f"{namespace}.{name}", cluster_rules, subject)
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        token: str = self.api.create(path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        return token
+
+    def as_bearer(self, token: str) -> Api:
+        """A client with this token and no other right. The caller closes it."""
+        return Api(self.server, self.ca_file, Identity(token=token))
+
+    def until(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+        """Look until it is so; fails the test after ``within`` seconds."""
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within} s: {what}"
+            time.sleep(0.02)
+
+    def _grant(self, kind: str, path: str, name: str, rules: Sequence[Document], subject: Document) -> None:
+        self.api.create(f"{path}/{kind.lower()}s", {"metadata": {"name": name}, "rules": list(rules)})
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+        binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+        self.api.create(f"{path}/{kind.lower()}bindings", binding)
+
+
+def established(crd: Document) -> bool:
+    """Whether the API server serves the kind."""
+    conditions = crd.get("status", {}).get("conditions") or ()  # null at first
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of this test process, gone with it. Where none can run: a failure in CI, else a skip."""
+    programs = programs_folder()
+    if reason := cannot_use(programs, os.environ):
+        refuse = pytest.fail if required(os.environ) else pytest.skip
+        refuse(f"no API server to test with: {reason} ({SWITCH}=required makes this a failure, off is quiet)")
+    with kept(tmp_path_factory.mktemp("cluster"), with_node=False) as cluster:
+        plane = ControlPlane(cluster, programs / "kubectl")
+        yield plane
+        plane.api.close()
+
+
+@pytest.fixture(scope="session")
+def sluice_api(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with Sluice's CRDs installed."""
+    control_plane.install_crds()
+    return control_plane
+
+
+@pytest.fixture
+def namespace(sluice_api: ControlPlane) -> Iterator[str]:
+    """The name of an empty namespace for this test; deleted afterwards, without waiting for the end of it."""
+    name = sluice_api.new_namespace()
+    yield name
+    sluice_api.api.delete(f"/api/v1/namespaces/{name}")
+
+
+__all__ = ["ApiRefused", "ControlPlane", "KubectlFailed", "control_plane", "namespace", "sluice_api"]
