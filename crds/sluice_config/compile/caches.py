@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from sluice_config.compile.inputs import NameKey, Resources, missing_key
+from sluice_config.compile.inputs import NameKey, Resources, missing_key, missing_secret
 from sluice_config.compile.providers import Obstacle
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.cache_policy import CachePolicy
@@ -45,7 +45,7 @@ def _missing_data(policy: CachePolicy, resources: Resources) -> Iterator[Finding
     namespace, external = policy.metadata.namespace, policy.spec.store.external
     ref = external.secret_ref if external else None
     for part, key in (("usernameKey", ref.username_key), ("passwordKey", ref.password_key)) if ref else ():
-        missing = missing_key("Secret", resources.secrets, namespace, ref.name, key) if ref and key else None
+        missing = missing_secret(resources, namespace, ref.name, key) if ref and key else None
         if missing:
             field = f"spec.store.external.secretRef.{'name' if missing.part == 'name' else part}"
             yield Finding(policy.key, field, Level.WARNING, missing.reason, missing.message)

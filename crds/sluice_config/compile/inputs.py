@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sluice_config.findings import Finding
 from sluice_config.resources.cache_policy import CachePolicy
 from sluice_config.resources.model_route import GatewayRef, ModelRoute
 from sluice_config.resources.provider_policy import ProviderPolicy
@@ -32,6 +33,14 @@ def missing_key(kind: str, known: DataKeys, namespace: str, name: str, key: str)
     if key not in keys:
         return Missing("key", f"{kind}KeyNotFound", f"{kind} {namespace}/{name} has no key {key}")
     return None
+
+
+def missing_secret(given: "Resources", namespace: str, name: str, key: str) -> Missing | None:
+    """Whether the Secret or its key is not there, or the namespace's Secrets may not be read."""
+    if namespace in given.denied:
+        message = f"Secrets of namespace {namespace} may not be read: {given.denied[namespace]}"
+        return Missing("name", "SecretAccessDenied", message)
+    return missing_key("Secret", given.secrets, namespace, name, key)
 
 
 class RoutesFrom(StrEnum):
@@ -72,10 +81,17 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """All resources that the gateway's routes may refer to, in any order."""
+    """All resources that the gateway's routes may refer to, in any order.
+
+    `refused` are findings of level error about resources that are there but can't be used: unreadable, too large. What
+    is refused is left out of the others. `denied` are namespaces whose Secrets may not be read, with what to do
+    about it.
+    """
 
     routes: Sequence[ModelRoute] = ()
     providers: Sequence[ProviderPolicy] = ()
     caches: Sequence[CachePolicy] = ()
     secrets: DataKeys = field(default_factory=dict)
     config_maps: DataKeys = field(default_factory=dict)
+    refused: Sequence[Finding] = ()
+    denied: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sluice_config.compile.inputs import DataKeys, missing_key
+from sluice_config.compile.inputs import Resources, missing_secret
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.provider_policy import ProviderPolicy, ServiceRef
 from sluice_config.snapshot import CredentialRef, Provider
@@ -26,7 +26,7 @@ class Obstacle:
         return Finding(policy.key, self.field, self.level, self.reason, self.message)
 
 
-def obstacle(policy: ProviderPolicy, secrets: DataKeys) -> Obstacle | None:
+def obstacle(policy: ProviderPolicy, given: Resources) -> Obstacle | None:
     """What keeps the provider from being used, if anything does."""
     spec = policy.spec
     if not spec.enabled:
@@ -36,7 +36,7 @@ def obstacle(policy: ProviderPolicy, secrets: DataKeys) -> Obstacle | None:
     if spec.credentials is None:
         return None
     ref = spec.credentials.secret_ref
-    missing = missing_key("Secret", secrets, policy.metadata.namespace, ref.name, ref.key)
+    missing = missing_secret(given, policy.metadata.namespace, ref.name, ref.key)
     if missing is None:
         return None
     return Obstacle(f"spec.credentials.secretRef.{missing.part}", Level.WARNING, missing.reason, missing.message)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from sluice_config.compile.caches import cache_findings, compile_cache
@@ -39,19 +39,20 @@ def compile_resources(gateway: Gateway, resources: Resources) -> Compiled:
     that a route uses. What no route can reach is not in it.
     """
     duplicates = _duplicates((*resources.routes, *resources.providers, *resources.caches))
-    given = Resources(
-        _once(resources.routes, duplicates),
-        _once(resources.providers, duplicates),
-        _once(resources.caches, duplicates),
-        resources.secrets,
-        resources.config_maps,
+    unusable = {*duplicates, *(finding.resource for finding in resources.refused)}
+    given = replace(
+        resources,
+        routes=_sorted_without(unusable, resources.routes),
+        providers=_sorted_without(unusable, resources.providers),
+        caches=_sorted_without(unusable, resources.caches),
     )
     findings = {
         Finding(key, "", Level.ERROR, "Invalid", "declared more than once: none of them is used") for key in duplicates
     }
-    providers: Providers = {}
+    findings.update(given.refused)
+    providers: Providers = _refused_providers(given.refused)
     for policy in given.providers:
-        problem = obstacle(policy, given.secrets)
+        problem = obstacle(policy, given)
         providers[_name(policy)] = problem or compile_provider(policy)
         findings.update(unhonoured(policy))
         if problem and problem.reason != NOT_HONOURED:  # the table's own words have been said
@@ -107,13 +108,23 @@ def _used_caches(routes: Iterable[Route], caches: dict[NameKey, CachePolicy]) ->
     return tuple(compile_cache(caches[name]) for name in sorted(used))
 
 
+def _refused_providers(refused: Iterable[Finding]) -> Providers:
+    """So that who refers to one is told that it is there, and what is wrong with it."""
+    return {
+        (finding.resource.namespace, finding.resource.name): Obstacle(
+            finding.field, Level.ERROR, "ProviderNotFound", f"it is not accepted: {finding.reason}"
+        )
+        for finding in refused
+        if finding.resource and finding.resource.kind == "ProviderPolicy"
+    }
+
+
 def _duplicates(resources: Iterable[Resource]) -> set[ResourceKey]:
     return {key for key, count in Counter(resource.key for resource in resources).items() if count > 1}
 
 
-def _once(resources: Iterable[R], duplicates: set[ResourceKey]) -> list[R]:
-    """Sorted by namespace and name, without those whose key is not theirs alone."""
-    return sorted((resource for resource in resources if resource.key not in duplicates), key=_name)
+def _sorted_without(unusable: set[ResourceKey | None], resources: Iterable[R]) -> list[R]:
+    return sorted((resource for resource in resources if resource.key not in unusable), key=_name)
 
 
 def _name(resource: Resource) -> NameKey:
