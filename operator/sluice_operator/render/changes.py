@@ -1,0 +1,74 @@
+"""What is wanted against what is there: which objects to write or delete, and which names somebody else has."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from sluice_operator.render.gateway import GatewayObject, Object
+
+
+class ObjectKey(NamedTuple):
+    """A child's identity within its gateway's namespace."""
+
+    kind: str
+    name: str
+
+
+_WHOLE = {"data", "binaryData"}
+_SHARED = {"ownerReferences"}
+
+Live = Mapping[ObjectKey, Object]
+"""The objects that are there, by identity."""
+
+
+def key_of(found: Object) -> ObjectKey:
+    """An object's identity."""
+    return ObjectKey(found["kind"], found["metadata"]["name"])
+
+
+def changes(children: Iterable[Object], live: Live) -> list[Object]:
+    """The children that are not there as meant, in their order: each is to be applied before the next one.
+
+    Fields that a child does not mention are not looked at: they are the API server's or somebody else's.
+    """
+    return [child for child in children if not covers(live.get(key_of(child)), child)]
+
+
+def foreign(gateway: GatewayObject, children: Iterable[Object], live: Live) -> list[ObjectKey]:
+    """Names of children that belong to somebody else: objects without the gateway as their owner are left alone."""
+    keys = dict.fromkeys(map(key_of, children))
+    return [key for key in keys if key in live and not is_owned(gateway, live[key])]
+
+
+def obsolete(gateway: GatewayObject, children: Iterable[Object], live: Live) -> list[ObjectKey]:
+    """Autoscalers of the gateway that are wanted no more. Slots that no index names stay: they are written again."""
+    wanted = set(map(key_of, children))
+    return [
+        key
+        for key, found in sorted(live.items())
+        if key.kind == "HorizontalPodAutoscaler" and key not in wanted and is_owned(gateway, found)
+    ]
+
+
+def is_owned(gateway: GatewayObject, found: Object) -> bool:
+    """Whether an object is the gateway's own."""
+    owners = found["metadata"].get("ownerReferences") or ()
+    return any(owner["uid"] == gateway.uid for owner in owners)
+
+
+def covers(live: Any, wanted: Any, field: str = "") -> bool:
+    """Whether what is there has all that is wanted. Data is compared whole: an entry too many is a difference."""
+    if not isinstance(wanted, dict):
+        return _covers_list(live, wanted, field) if isinstance(wanted, list) else bool(live == wanted)
+    if not isinstance(live, dict):
+        return live is None and not wanted
+    if field in _WHOLE:
+        return live == wanted
+    return all(covers(live.get(name), value, name) for name, value in wanted.items())
+
+
+def _covers_list(live: Any, wanted: list[Any], field: str) -> bool:
+    if not isinstance(live, list):
+        return False
+    if field in _SHARED:
+        return all(any(covers(there, meant) for there in live) for meant in wanted)
+    return len(live) == len(wanted) and all(map(covers, live, wanted))
