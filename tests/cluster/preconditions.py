@@ -23,11 +23,11 @@ def cannot_build() -> str:
     return _missing(TO_BUILD)
 
 
-def cannot_run(environment: Mapping[str, str]) -> str:
-    """Why no cluster can run here; empty if one can. The programs are another matter."""
+def cannot_run(environment: Mapping[str, str], user: int | None = None) -> str:
+    """Why no cluster can run here for a user, by default this one; empty if one can. Says nothing of the programs."""
     if environment.get(SWITCH) == "off":
         return f"{SWITCH} is off"
-    if os.geteuid() != 0:
+    if (os.geteuid() if user is None else user) != 0:
         return "a cluster needs root"
     if missing := _missing(TO_RUN):
         return missing

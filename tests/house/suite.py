@@ -2,6 +2,8 @@
 
     python -m tests.house.suite
 
+What tests at a real API server need is compiled beside the unit layer, once for a machine (about 6 minutes).
+
 The last lines are pytest's own closing summaries; the exit code is 1 when anything failed.
 """
 
@@ -12,6 +14,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.cluster.build import programs_folder
+from tests.cluster.preconditions import cannot_build, cannot_run, required
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
@@ -69,11 +74,37 @@ def unit_layer() -> tuple[bool, str]:
     return code == 0, f"Python 3.13, unit layer:\n{summary}"
 
 
+class ClusterPrograms:
+    """The programs of the cluster for tests, compiled in the background if this machine has none yet."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        built = programs_folder().exists()
+        self._missing = cannot_run(os.environ) or ("" if built else cannot_build())
+        if not self._missing and not built:
+            print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
+            command = (PYTHON, "-m", "tests.cluster", "build")
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+
+    def finished(self) -> tuple[bool, str]:
+        """Wait for them. Tests that need a cluster are left out where none can run, unless they are required."""
+        if self._missing:
+            return not required(os.environ), f"Tests at an API server: left out, {self._missing}"
+        if self._process is not None:
+            said, _ = self._process.communicate()
+            if self._process.returncode != 0:
+                return False, f"Tests at an API server: not compiled\n{said.strip()}"
+        return True, ""
+
+
 def main() -> int:
     """Run both; 1 when anything failed."""
     os.environ.pop("MAKEFLAGS", None)
-    results = [unit_layer(), whole_suite()]
-    print("\n" + "\n".join(closing for _, closing in results))
+    programs = ClusterPrograms()
+    results = [unit_layer(), programs.finished(), whole_suite()]
+    print("\n" + "\n".join(closing for _, closing in results if closing))
     return 0 if all(passed for passed, _ in results) else 1
 
 
