@@ -1,7 +1,8 @@
 """What compile found, as the conditions that Kubernetes' users read on each resource.
 
-Types: Accepted, ResolvedRefs, Conflicted (only when true), and Ready as far as compile knows: what pods run is for the
-operator to add. Reasons are those of the findings.
+Types: Accepted, ResolvedRefs (when references were looked up: those of a resource that is not accepted are not),
+Conflicted (only when true), and Ready as far as compile knows: what pods run is for the operator to add. Reasons are
+those of the findings.
 """
 
 from collections import defaultdict
@@ -36,6 +37,7 @@ _REFERENCES: Final = frozenset(
         "ConfigMapKeyNotFound",
     }
 )
+_NOTES: Final = frozenset({NOT_HONOURED, "ProviderDisabled"})
 _STOPPING_FIELDS: Final = ("spec.credentials", "spec.store")
 """Without what these refer to, a provider or a cache does nothing; without other references, less."""
 
@@ -81,16 +83,17 @@ def condition(conditions: Iterable[Condition], of_type: str) -> Condition | None
 
 def _conditions(findings: Sequence[Finding], *, usable: bool) -> Conditions:
     accepted, resolved = _accepted(findings), _resolved(findings)
+    looked_up = [resolved] if accepted.status == "True" or resolved.status == "False" else []
     lost = [finding for finding in findings if finding.reason == "Conflicted"]
     conflicted = [Condition("Conflicted", "True", "Conflicted", _text(lost))] if lost else []
-    return accepted, resolved, *conflicted, _ready(accepted, resolved, findings, usable=usable)
+    return accepted, *looked_up, *conflicted, _ready(accepted, resolved, findings, usable=usable)
 
 
 def _accepted(findings: Sequence[Finding]) -> Condition:
     refusals = [finding for finding in findings if _refuses(finding)]
     if refusals:
         return Condition("Accepted", "False", refusals[0].reason, _text(refusals))
-    notes = [finding for finding in findings if finding.reason == NOT_HONOURED]
+    notes = [finding for finding in findings if finding.reason in _NOTES]
     return Condition("Accepted", "True", "Accepted", _text(notes) or "the resource is valid")
 
 
