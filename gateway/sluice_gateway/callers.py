@@ -1,13 +1,15 @@
 """Who is calling: keys of consumers, known only by their SHA-256."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 
-from sluice_gateway.credentials import Secret
+from sluice_gateway.credentials import Secret, UnusableValue
 from sluice_gateway.errors import InvalidAPIKey
 
 ANONYMOUS = "anonymous"
 _HASHED = "sha256:"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Callers:
@@ -31,6 +33,14 @@ class Callers:
         if consumer is None:
             raise InvalidAPIKey("the API key is not known")
         return consumer
+
+
+def read_key(text: str) -> Secret:
+    """An entry of the Secret with callers' keys. Raises UnusableValue."""
+    secret = Secret.read(text)
+    if secret.reveal().startswith(_HASHED) and not _SHA256.fullmatch(secret.reveal().removeprefix(_HASHED)):
+        raise UnusableValue(f"after {_HASHED} there must be 64 hexadecimal digits")
+    return secret
 
 
 def _digest_of(entry: str) -> str:

@@ -20,6 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--listen", metavar="HOST:PORT", help="where to serve (SLUICE_LISTEN; 127.0.0.1:8080)")
     up.add_argument("--auth", choices=("keys", "off"), help="whether callers must show a key (SLUICE_AUTH; off)")
 
+    _add_gateway(commands.add_parser("gateway", help="serve in a pod, from what the operator publishes"))
+
     check = commands.add_parser("check", help="validate and compile; print findings, exit 1 on errors")
     _add_files(check)
     check.add_argument("-o", "--output", choices=("text", "json"), default="text", help="for people or for machines")
@@ -30,6 +32,18 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--request", type=Path, metavar="FILE", help="a request body in JSON; - for standard input")
     explain.add_argument("-o", "--output", choices=("text", "json"), default="text", help="for people or for machines")
     return parser
+
+
+def _add_gateway(gateway: argparse.ArgumentParser) -> None:
+    gateway.add_argument("--listen", metavar="HOST:PORT", help="where to serve the API (SLUICE_LISTEN; :8080)")
+    gateway.add_argument(
+        "--internal-listen", metavar="HOST:PORT", help="metrics and internal paths (SLUICE_INTERNAL_LISTEN; :9090)"
+    )
+    gateway.add_argument("--auth", choices=("keys", "off"), help="whether callers must show a key (SLUICE_AUTH; keys)")
+    gateway.add_argument("--volume", type=Path, metavar="FOLDER", help="where the configuration is mounted, too")
+    gateway.add_argument("--kube-api", metavar="URL", help="the API server; in a pod, it is known")
+    gateway.add_argument("--kube-token-file", type=Path, metavar="FILE", help="the token to show it")
+    gateway.add_argument("--kube-ca-file", type=Path, metavar="FILE", help="who vouches for it, in PEM")
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +76,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
         settings = Settings.read(os.environ, listen=arguments.listen, auth=arguments.auth, local=True)
         return up.run(arguments.paths, settings, os.environ, sys.stdout)
+    if arguments.command == "gateway":
+        return _gateway(arguments)
     if arguments.command == "check":
         from sluice_gateway.commands import check
 
@@ -76,3 +92,16 @@ def _run(arguments: argparse.Namespace) -> int:
         environ=os.environ,
         out=sys.stdout,
     )
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    from sluice_gateway.commands import gateway
+    from sluice_gateway.sources.api_server import Access
+
+    settings = Settings.read(
+        os.environ, listen=arguments.listen, internal_listen=arguments.internal_listen, auth=arguments.auth
+    )
+    access = Access.read(
+        os.environ, url=arguments.kube_api, token_file=arguments.kube_token_file, ca_file=arguments.kube_ca_file
+    )
+    return gateway.run(settings, access, arguments.volume or gateway.VOLUME, os.environ)

@@ -17,6 +17,7 @@ from tests.cluster.shell import Stopwatch, run
 SOURCE = Path(__file__).resolve().parent / "kubernetes"
 KUBERNETES_VERSION = "1.36.3"
 PAUSE_IMAGE = "localhost/pause:1"
+PROBE_IMAGE = "localhost/probe:1"
 DEBIAN_PACKAGES = (
     "containerd",
     "containernetworking-plugins",
@@ -78,11 +79,12 @@ def build_into(folder: Path) -> None:
     watch.lap("Debian packages unpacked")
     compile_programs(folder)
     write_image(folder / "pause.tar", PAUSE_IMAGE, folder / "pause")
+    write_image(folder / "probe.tar", PROBE_IMAGE, folder / "probe")
     watch.lap(f"Kubernetes {KUBERNETES_VERSION} compiled, {(folder / 'kubernetes').stat().st_size / 1e6:.0f} MB")
 
 
 def compile_programs(folder: Path) -> None:
-    """Compile the one program of all Kubernetes roles, and the process of a pod's sandbox container."""
+    """Compile the one program of all Kubernetes roles, what holds a pod's namespaces, and what pods run in tests."""
     major, minor, _ = KUBERNETES_VERSION.split(".")
     version = "k8s.io/component-base/version"
     flags = (
@@ -90,7 +92,7 @@ def compile_programs(folder: Path) -> None:
         f" -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     )
     go_build = ("nice", "-n", "10", "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags)
-    run(*go_build, "-o", folder, ".", "./pause", cwd=SOURCE, env=os.environ | {"CGO_ENABLED": "0"})
+    run(*go_build, "-o", folder, "./...", cwd=SOURCE, env=os.environ | {"CGO_ENABLED": "0"})
     (folder / "kubectl").symlink_to("kubernetes")
 
 

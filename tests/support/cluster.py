@@ -7,7 +7,7 @@ namespace in it that belongs to one test.
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,10 +42,14 @@ class ControlPlane:
         self.api = Api(self.server, self.ca_file, Identity(certificate))
         self._namespaces = 0
 
-    def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
+    def kubectl_command(self, *arguments: str | Path) -> list[str | Path]:
+        """The command line of the administrator's kubectl, for one that stays running."""
+        return [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments]
+
+    def kubectl(self, *arguments: str | Path, stdin: str = "", within: float = PATIENCE) -> str:
         """What kubectl prints when the administrator runs it; raises KubectlFailed."""
-        command = [self.kubectl_program, f"--kubeconfig={self.kubeconfig}", *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        command = self.kubectl_command(*arguments)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=within, check=False)
         if done.returncode != 0:
             raise KubectlFailed(done.stderr.strip())
         return done.stdout
@@ -119,13 +123,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def available_programs(environment: Mapping[str, str]) -> Path:
+    """The folder of the cluster's programs. Where no cluster can run, this fails the test in CI, and else skips it."""
+    programs = programs_folder()
+    if reason := cannot_use(programs, environment):
+        refuse = pytest.fail if required(environment) else pytest.skip
+        refuse(f"no API server to test with: {reason} ({SWITCH}=required makes this a failure)")
+    return programs
+
+
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane of this test process, gone with it. Where none can run: a failure in CI, else a skip."""
-    programs = programs_folder()
-    if reason := cannot_use(programs, os.environ):
-        refuse = pytest.fail if required(os.environ) else pytest.skip
-        refuse(f"no API server to test with: {reason} ({SWITCH}=required makes this a failure, off is quiet)")
+    """A control plane of this test process, gone with it."""
+    programs = available_programs(os.environ)
     with kept(tmp_path_factory.mktemp("cluster"), with_node=False) as cluster:
         plane = ControlPlane(cluster, programs / "kubectl")
         yield plane

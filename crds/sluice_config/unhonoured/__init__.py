@@ -93,7 +93,6 @@ TABLE = (
     Unhonoured("ModelRoute", "spec.hedging", "one target is asked at a time", _enabled),
     Unhonoured("ModelRoute", "spec.limits", "requests are not limited"),
     Unhonoured("ModelRoute", "spec.cachePolicy", "nothing is cached"),
-    Unhonoured("ModelRoute", "spec.autoscaling", "the number of pods stays as it is"),
     Unhonoured("CachePolicy", "spec", "nothing is cached"),
 )
 

@@ -13,7 +13,7 @@ from sluice_gateway.sources.assembly import assemble
 from sluice_gateway.sources.folder import Contents, Folder
 from sluice_gateway.sources.keys import find_callers, find_keys, wanted_by_snapshot
 from sluice_gateway.sources.last_good import LastGood, NotKept
-from sluice_gateway.sources.source import LAST_GOOD, Loaded, LocatedFinding, Refused
+from sluice_gateway.sources.source import LAST_GOOD, Loaded, LocatedFinding, Refused, same
 from sluice_gateway.sources.watching import RESCAN_SECONDS, Watcher
 
 NOT_KEPT = "NotKept"
@@ -66,7 +66,7 @@ class DirectorySource:
                     if last is None:
                         await saving  # so that a warning comes with the first event
                     event = self._with_warning(event)
-                if last is None or not _same(event, last):
+                if last is None or not same(event, last):
                     last = event
                     yield event
 
@@ -104,15 +104,3 @@ class DirectorySource:
     def _with_warning(self, event: Loaded) -> Loaded:
         warning, self._warning = self._warning, None
         return replace(event, findings=(*event.findings, warning)) if warning else event
-
-
-def _same(event: Loaded | Refused, last: Loaded | Refused) -> bool:
-    """Whether nobody could tell the difference."""
-    if isinstance(event, Loaded) and isinstance(last, Loaded):
-        return (
-            event.digest == last.digest
-            and event.credentials.revision == last.credentials.revision
-            and event.callers == last.callers
-            and event.findings == last.findings
-        )
-    return event == last

@@ -1,6 +1,5 @@
 """From Secrets and the environment to credentials: which of those that are needed are there, and what they hold."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,14 +8,13 @@ from sluice_config.findings import Finding, Level
 from sluice_config.resources import CachePolicy, ProviderPolicy, ResourceKey
 from sluice_config.resources.cache_policy import Store
 from sluice_config.snapshot import CredentialRef, Snapshot
+from sluice_gateway.callers import read_key
 from sluice_gateway.credentials import Credentials, Secret, UnusableValue
 from sluice_gateway.providers.vendors import VENDORS
 from sluice_gateway.sources.folder import Contents
 from sluice_gateway.sources.objects import INVALID, SecretData
 
-_HASHED = "sha256:"
 _MISSING = ("SecretNotFound", "SecretKeyNotFound")
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +144,7 @@ def find_callers(contents: Contents, gateway: Gateway) -> tuple[dict[str, Secret
     findings: list[Finding] = []
     for consumer, value in secret.values.items():
         try:
-            callers[consumer] = _caller(value)
+            callers[consumer] = read_key(value.reveal())
         except UnusableValue as error:
             findings.append(Finding(name, secret.fields[consumer], Level.ERROR, INVALID, str(error)))
     return callers, findings
-
-
-def _caller(value: Secret) -> Secret:
-    secret = Secret.read(value.reveal())
-    if secret.reveal().startswith(_HASHED) and not _SHA256.fullmatch(secret.reveal().removeprefix(_HASHED)):
-        raise UnusableValue(f"after {_HASHED} there must be 64 hexadecimal digits")
-    return secret

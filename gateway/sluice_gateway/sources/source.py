@@ -73,3 +73,15 @@ class Source(Protocol):
 
     def events(self) -> AsyncIterator[Loaded | Refused]:
         """The first event comes at once, then one for each change. Never ends by itself."""
+
+
+def same(event: Loaded | Refused, last: Loaded | Refused) -> bool:
+    """Whether nobody could tell the difference. Snapshots are compared by their digests."""
+    if isinstance(event, Loaded) and isinstance(last, Loaded):
+        return (
+            event.digest == last.digest
+            and event.credentials == last.credentials
+            and event.callers == last.callers
+            and event.findings == last.findings
+        )
+    return event == last

@@ -1,0 +1,184 @@
+"""What the pods of a gateway say that they run: nothing is live before a pod says so."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from sluice_operator.kube.api import Api
+from sluice_operator.kube.errors import KubeError
+from sluice_operator.kube.kinds import DEPLOYMENT, POD, Document, metadata_of
+from sluice_operator.kube.together import together
+from sluice_operator.status import Acknowledgement, Refusal
+from sluice_operator.work import Clock, Sleep
+
+PORT: Final = 9090
+"""Of a pod's internal listener, unless one of its containers names another port PORT_NAME."""
+PORT_NAME: Final = "internal"
+PATH: Final = "/internal/config"
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""Of an answer: it lists every resource, and ten thousand of them take one."""
+MOST_AT_ONCE: Final = 32
+TIMEOUT: Final = aiohttp.ClientTimeout(total=2.0, sock_connect=0.5)
+"""A pod answers in milliseconds. One that doesn't must not hold up what is said about the others."""
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 1.0
+CALM_SECONDS: Final = 10.0
+"""Between looks at pods that agree."""
+
+GatewayKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the pods of a Deployment should run."""
+
+    deployment: str
+    digest: str
+    credentials_revision: str
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One gateway: what its pods should run, what they said, and the task that asks."""
+
+    wanted: Wanted
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    pods: tuple[Acknowledgement, ...] | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Acknowledgements:
+    """Asks the pods of every gateway: until they agree at short intervals, then every ten seconds.
+
+    ``notify`` is called with a gateway's key when its pods say something new.
+    """
+
+    def __init__(self, api: Api, clock: Clock, sleep: Sleep, notify: Callable[[GatewayKey], None]) -> None:
+        self._api, self._clock, self._sleep, self._notify = api, clock, sleep, notify
+        self._watched: dict[GatewayKey, _Watched] = {}
+        self._http = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+
+    def expect(self, key: GatewayKey, wanted: Wanted) -> None:
+        """Ask a gateway's pods for this from now on, at once if it is new."""
+        watched = self._watched.get(key)
+        if watched is None:
+            watched = self._watched[key] = _Watched(wanted)
+            watched.task = asyncio.create_task(self._follow(key, watched))
+        elif watched.wanted != wanted:
+            watched.wanted = wanted
+            watched.changed.set()
+
+    def look(self, key: GatewayKey) -> None:
+        """Ask a gateway's pods at once: one of them may be new, or ready, or gone."""
+        if key in self._watched:
+            self._watched[key].changed.set()
+
+    def said(self, key: GatewayKey) -> tuple[Acknowledgement, ...] | None:
+        """What the Ready pods said last; None before they were asked for the first time."""
+        watched = self._watched.get(key)
+        return watched.pods if watched else None
+
+    async def forget(self, key: GatewayKey) -> None:
+        """Ask no more: the gateway is gone."""
+        watched = self._watched.pop(key, None)
+        if watched and watched.task:
+            watched.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watched.task
+
+    async def close(self) -> None:
+        """Ask no more at all."""
+        for key in list(self._watched):
+            await self.forget(key)
+        await self._http.close()
+
+    async def _follow(self, key: GatewayKey, watched: _Watched) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            watched.changed.clear()
+            wanted = watched.wanted
+            with contextlib.suppress(KubeError):  # what was said last stands until the next look
+                pods = await self._ask(key[0], wanted.deployment)
+                if pods != watched.pods:
+                    watched.pods = pods
+                    self._notify(key)
+            calm = watched.pods is not None and not behind(watched.pods, wanted)
+            if await self._changes(watched, CALM_SECONDS if calm else pause):
+                pause = FIRST_PAUSE
+            else:
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _changes(self, watched: _Watched, seconds: float) -> bool:
+        """Whether something changed within so many seconds."""
+        change, pause = asyncio.ensure_future(watched.changed.wait()), asyncio.ensure_future(self._sleep(seconds))
+        try:
+            await asyncio.wait({change, pause}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            change.cancel()
+            pause.cancel()
+        return watched.changed.is_set()
+
+    async def _ask(self, namespace: str, deployment: str) -> tuple[Acknowledgement, ...]:
+        found = await self._api.get(DEPLOYMENT, namespace, deployment)
+        listing = await self._api.list(POD, namespace, labels=selector(found))
+        ready = sorted((pod for pod in listing.items if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
+        return tuple(await together(self._ask_pod, ready, MOST_AT_ONCE))
+
+    async def _ask_pod(self, pod: Document) -> Acknowledgement:
+        name = metadata_of(pod)["name"]
+        try:
+            async with self._http.get(url_of(pod), allow_redirects=False) as answer:
+                body = await answer.content.read(MOST_BYTES) if answer.status == 200 else b"{}"
+                while not answer.content.at_eof() and len(body) < MOST_BYTES:
+                    body += await answer.content.read(MOST_BYTES)
+            return read(name, msgspec.json.decode(body))
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError):
+            return Acknowledgement(name)
+
+
+def behind(pods: tuple[Acknowledgement, ...], wanted: Wanted) -> int:
+    """How many pods do not run what they should."""
+    meant = (wanted.digest, wanted.credentials_revision)
+    return sum((pod.digest, pod.credentials_revision) != meant for pod in pods)
+
+
+def read(pod: str, answer: Any) -> Acknowledgement:
+    """A pod's answer. Whatever is not as it should be counts as not said."""
+    if not isinstance(answer, dict):
+        return Acknowledgement(pod)
+    refused = answer.get("refused")
+    refusal = (
+        Refusal(_text(refused.get("digest")), _text(refused.get("reason")) or "") if isinstance(refused, dict) else None
+    )
+    return Acknowledgement(pod, _text(answer.get("digest")), _text(answer.get("credentialsRevision")), refusal)
+
+
+def is_ready(pod: Document) -> bool:
+    """Whether the pod gets traffic, and can be asked."""
+    status = pod.get("status") or {}
+    conditions = status.get("conditions") or ()
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return ready and bool(status.get("podIP")) and "deletionTimestamp" not in metadata_of(pod)
+
+
+def url_of(pod: Document) -> str:
+    """Where to ask."""
+    address = pod["status"]["podIP"]
+    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports") or ()]
+    port = next((port["containerPort"] for port in ports if port.get("name") == PORT_NAME), PORT)
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}{PATH}"
+
+
+def selector(deployment: Document) -> str:
+    """The label selector of a Deployment's pods."""
+    labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+
+def _text(value: object) -> str | None:
+    return value[:1000] if isinstance(value, str) else None
