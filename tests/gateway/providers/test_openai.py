@@ -8,6 +8,12 @@ from sluice_gateway.providers.openai import MAX_MESSAGE_LENGTH, OpenAIAdapter
 
 ADAPTER = OpenAIAdapter()
 NO_HEADERS: dict[str, str] = {}
+BROKEN = [  # in places that a first reading passes over, or behind a type that is not the reference's
+    b'{"choices": 5, oops',
+    b'{"choices": 5, "x": "\xff"}',
+    b'{"error": {"message": "\xff"}}',
+    b'{"error": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+]
 
 
 def test_the_body_is_the_callers_with_the_providers_name() -> None:
@@ -31,13 +37,15 @@ def test_the_body_is_the_callers_with_the_providers_name() -> None:
         (b'{"choices": "odd", "usage": {"prompt_tokens": 1, "completion_tokens": 2}}', Usage(1, 2)),
         (b'{"choices": [], "usage": "odd"}', None),
         (b'{"error": null, "usage": {"prompt_tokens": 1}}', Usage(1, 0)),
+        (b'{"usage": {"prompt_tokens": -5, "completion_tokens": 1}}', Usage(0, 1)),
+        (b'{"usage": {"prompt_tokens": ' + b"9" * 400 + b"}}", Usage(2**53, 0)),
     ],
 )
 def test_usage_is_what_the_provider_reported_and_never_made_up(body: bytes, usage: Usage | None) -> None:
     assert ADAPTER.parse_response(body) == Response(usage=usage)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html></html>", b"[]", b"5", b'{"a": "\xff"', b"data: {}"])
+@pytest.mark.parametrize("body", [b"", b"<html></html>", b"[]", b"5", b'{"a": "\xff"', b"data: {}", *BROKEN])
 def test_a_successful_status_over_something_else_is_no_answer(body: bytes) -> None:
     with pytest.raises(BadEvent, match="JSON"):
         ADAPTER.parse_response(body)
@@ -51,6 +59,7 @@ def test_a_successful_status_over_something_else_is_no_answer(body: bytes) -> No
         (b'{"message": "slow down", "code": 429}', FaultKind.RATE_LIMITED),
         (b'{"message": "you are wrong", "code": "400"}', FaultKind.CALLER),
         (b'{"message": "x", "code": 7}', FaultKind.FAILED),
+        ('{"message": "x", "code": "\u00b2\u00b2\u00b2"}'.encode(), FaultKind.FAILED),
     ],
 )
 def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: FaultKind) -> None:
@@ -82,7 +91,7 @@ def test_events_tell_how_the_answer_ends(data: bytes, event: Event | None) -> No
     assert ADAPTER.parse_event(data) == event
 
 
-@pytest.mark.parametrize("data", [b'{"choices": [', b"text", b"[1]", b""])
+@pytest.mark.parametrize("data", [b'{"choices": [', b"text", b"[1]", b"", *BROKEN])
 def test_a_broken_event_is_refused(data: bytes) -> None:
     with pytest.raises(BadEvent):
         ADAPTER.parse_event(data)
@@ -148,6 +157,8 @@ def test_the_providers_words_are_cut() -> None:
         ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "1e308"}, 86_400.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:10 +9999999999999999", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 10.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:27:00 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 0.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT"}, None),
