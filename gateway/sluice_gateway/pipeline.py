@@ -10,10 +10,11 @@ from typing import NamedTuple
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import ModelNotFound
-from sluice_gateway.providers.adapter import BadEvent, Fault, FaultKind
+from sluice_gateway.providers.adapter import Fault, FaultKind
 from sluice_gateway.relay import Client, Stream, StreamFailed
 from sluice_gateway.routing.plan import Candidate, make_plan
 from sluice_gateway.routing.table import Match, RoutingTable
+from sluice_gateway.sse import BadEvent
 from sluice_gateway.telemetry.record import Record, Recorder
 from sluice_gateway.upstream import (
     Answer,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sluice_gateway import sse
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
-from sluice_gateway.providers.adapter import BadEvent, Fault
+from sluice_gateway.providers.adapter import Event, Fault
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.upstream import Answer, UpstreamError, UpstreamTimeout
@@ -69,6 +69,7 @@ class Stream:
         self._record = record
         self._clock = clock
         self._framer = sse.Framer()
+        self._parse_event = provider.adapter.parse_event
         self._finished = False  # a finish_reason was seen: what follows is welcome, but its lack is no cut
         self._done = False
         self._wrote = clock()
@@ -84,7 +85,7 @@ class Stream:
         silence = _Silence(self, keepalive_seconds)
         try:
             await self._pump()
-        except (UpstreamError, BadEvent, StreamFailed) as error:
+        except (UpstreamError, sse.BadEvent, StreamFailed) as error:
             if not self._client.started:
                 raise
             if not self._finished:
@@ -100,24 +101,24 @@ class Stream:
     async def _pump(self) -> None:
         answer = self._answer
         if not (answer.header("content-type") or "").startswith("text/event-stream"):
-            raise BadEvent("a stream was asked for, and the provider answered with something else")
+            raise sse.BadEvent("a stream was asked for, and the provider answered with something else")
         try:
             await self._begin()
             await answer.relay(self)
-            if rest := self._framer.rest():
-                self._pass_on(rest)
+            if (rest := self._framer.rest()) and not self.feed(rest):
+                await self.drained()
         except _Done:
             return
         if not self._finished and not self._done:
-            raise BadEvent("the provider's stream ended before its answer did")
+            raise sse.BadEvent("the provider's stream ended before its answer did")
 
     async def _begin(self) -> None:
         """Wait for the first event, which commits to this target: comments alone do not."""
         while not self._client.started and (piece := await self._answer.chunk()):
-            frames = self._framed(piece)
+            frames = self._framer.feed(piece)
             if events := sse.data_of(frames):
                 for data in events:
-                    self._note(data)
+                    self._note(self._parse_event(data))
                 if not self._client.started:  # silence may have been filled meanwhile
                     await self._client.start()
                 if not self._send(frames):
@@ -125,12 +126,31 @@ class Stream:
 
     def feed(self, piece: bytes) -> bool:
         """Pass a piece on. Called straight from the provider's connection: this is where streams spend their time."""
+        frames = b""
         try:
-            frames = self._framed(piece)
-            return self._pass_on(frames) if frames else True
-        except (BadEvent, StreamFailed) as error:
+            frames = self._framer.feed(piece)
+            if not frames:
+                return True
+            for data in sse.data_of(frames):
+                if (event := self._parse_event(data)) is not None:
+                    self._note(event)
+        except (sse.BadEvent, StreamFailed) as error:
             self._failure = error
+            self._salvage(frames)
             return False
+        return self._send(frames)
+
+    def _salvage(self, frames: bytes) -> None:
+        """Send those of ``frames`` that stand before the one that is broken or a refusal."""
+        good = 0
+        for data in sse.data_of(frames):
+            try:
+                self._note(self._parse_event(data))
+            except (sse.BadEvent, StreamFailed):
+                break
+            good += 1
+        if good:
+            self._send(sse.first(frames, good))
 
     async def drained(self) -> None:
         """Wait for a slow caller. Raises what ``feed`` ran into, or that the answer is done."""
@@ -143,27 +163,7 @@ class Stream:
         self._waiting = False
         self._wrote = self._clock()
 
-    def _framed(self, piece: bytes) -> bytes:
-        try:
-            return self._framer.feed(piece)
-        except sse.FrameTooLarge as error:
-            raise BadEvent(f"the provider sent {error}") from error
-
-    def _pass_on(self, frames: bytes) -> bool:
-        """Read what whole frames say, then send them as they came; those before a broken one still go out."""
-        good = 0
-        try:
-            for data in sse.data_of(frames):
-                self._note(data)
-                good += 1
-        except (BadEvent, StreamFailed):
-            if good:
-                self._send(sse.first(frames, good))
-            raise
-        return self._send(frames)
-
-    def _note(self, data: bytes) -> None:
-        event = self._provider.adapter.parse_event(data)
+    def _note(self, event: Event | None) -> None:
         if event is None:
             return
         if event.fault is not None:

@@ -68,10 +68,6 @@ class Response(NamedTuple):
     fault: Fault | None = None
 
 
-class BadEvent(Exception):
-    """A provider sent what its wire shape does not allow. The text is safe to show."""
-
-
 class Adapter(Protocol):
     """One wire shape."""
 

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from sluice_gateway.calls import Call
-from sluice_gateway.providers.adapter import BadEvent, Event, Fault, FaultKind, Response, Usage
+from sluice_gateway.providers.adapter import Event, Fault, FaultKind, Response, Usage
+from sluice_gateway.sse import BadEvent
 
 MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to a caller
 
@@ -31,23 +32,23 @@ _TEXT_ONLY = None
 _DONE = Event(done=True)
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: msgspec.Raw | None = None
@@ -75,10 +76,15 @@ class OpenAIAdapter:
         """One event's data."""
         if data == b"[DONE]":
             return _DONE
-        read = _read(data)
+        try:
+            read = _decode_body(data)
+        except (msgspec.ValidationError, *_NOT_JSON):
+            read = _read(data)
         if read.error is not None and (fault := _fault_within(read.error)):
             return Event(fault=fault)
-        finished = bool(read.choices) and any(choice.finish_reason for choice in read.choices or ())
+        finished = False
+        for choice in read.choices or ():
+            finished |= choice.finish_reason is not None
         if not finished and read.usage is None:
             return _TEXT_ONLY
         return Event(finished=finished, usage=_usage(read.usage))

@@ -3,8 +3,9 @@
 import pytest
 
 from sluice_gateway.calls import parse
-from sluice_gateway.providers.adapter import BadEvent, Event, FaultKind, Response, Usage
+from sluice_gateway.providers.adapter import Event, FaultKind, Response, Usage
 from sluice_gateway.providers.openai import MAX_MESSAGE_LENGTH, OpenAIAdapter
+from sluice_gateway.sse import BadEvent
 
 ADAPTER = OpenAIAdapter()
 NO_HEADERS: dict[str, str] = {}
