@@ -84,23 +84,22 @@ class Stream:
         """
         silence = _Silence(self, keepalive_seconds)
         try:
-            await self._pump()
-        except (UpstreamError, sse.BadEvent, StreamFailed) as error:
-            if not self._client.started:
-                raise
-            if not self._finished:
-                self._break_off(error)
+            try:
+                await self._pump()
+            except (UpstreamError, sse.BadEvent, StreamFailed) as error:
+                if not self._client.started:
+                    raise
+                if not self._finished:
+                    self._break_off(error)
+            await self._end()
         finally:
             silence.stop()
-        if not self._done and not self._record.code:
-            self._client.write(sse.DONE)
-        await self._client.end()
         if self._done:
             await self._await_end()
 
     async def _pump(self) -> None:
         answer = self._answer
-        if not (answer.header("content-type") or "").startswith("text/event-stream"):
+        if not (answer.header("content-type") or "").lower().startswith("text/event-stream"):
             raise sse.BadEvent("a stream was asked for, and the provider answered with something else")
         try:
             await self._begin()
@@ -185,6 +184,14 @@ class Stream:
         told = kind(f"the stream broke off: {self._provider.redact(str(error))}")
         self._record.failed(told.status, told.code or "", told.message)
         self._client.write(sse.error_frame(told.body()))
+
+    async def _end(self) -> None:
+        """The last of what the caller gets: from here on, silence can only be its own."""
+        if not self._done and not self._record.code:
+            self._client.write(sse.DONE)
+        self._waiting = True
+        await self._client.end()
+        self._record.served()
 
     async def _await_end(self) -> None:
         try:

@@ -16,7 +16,7 @@ from sluice_gateway.calls import Call
 from sluice_gateway.providers.adapter import Event, Fault, FaultKind, Response, Usage
 from sluice_gateway.sse import BadEvent
 
-MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to a caller
+_LONGEST_WORDS = 64 * 1024  # of a provider's, to look at; how much is passed on is decided behind redaction
 
 # Words by which vendors say that the account has run dry, where the status alone does not (402 always does).
 _NO_CREDIT_CODES = frozenset(
@@ -189,10 +189,10 @@ def _error_object(body: bytes) -> dict[str, Any]:
 
 
 def _words(value: object) -> str | None:
-    """A provider's text, short and on one line; None when it is not text."""
+    """A provider's text on one line; None when it is not text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return " ".join(value.split())[:MAX_MESSAGE_LENGTH] if isinstance(value, str) else None
+    return " ".join(value[:_LONGEST_WORDS].split()) if isinstance(value, str) else None
 
 
 _BY_STATUS: dict[int, FaultKind] = {
@@ -202,6 +202,7 @@ _BY_STATUS: dict[int, FaultKind] = {
     404: FaultKind.MODEL_NOT_OFFERED,
     408: FaultKind.TIMEOUT,
     429: FaultKind.RATE_LIMITED,
+    499: FaultKind.FAILED,  # it believes that we left (nginx, Google): nothing that the caller did
 }
 
 

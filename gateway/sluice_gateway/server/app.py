@@ -44,8 +44,8 @@ class App:
             response = await self._handler(request)(request)
         except GatewayError as error:
             response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
-        if self.draining and not response.prepared:
-            response.force_close()
+        if self.draining:
+            response.force_close()  # behind a stream too, though its head has not said so
         return response
 
     def _handler(self, request: web.BaseRequest) -> Handler:

@@ -17,11 +17,12 @@ from sluice_gateway.pipeline import Exchange, Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
 from sluice_gateway.server.replies import JSON, StreamReply, error_reply, headers_of, json_reply
-from sluice_gateway.telemetry.record import CLIENT_LEFT, Record, Recorder
+from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 
 # A random number a process and a counter: unique like a random number a request, without a system call for each.
 _PROCESS = secrets.token_hex(8)
 _numbers = itertools.count(1)
+_MILLISECONDS = re.compile(r"[0-9]{1,16}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -44,8 +45,13 @@ class Inference:
             with self.in_flight:
                 return await self._serve(request, record, table)
         except GatewayError as error:
-            record.failed(error.status, error.code or "", error.message)
+            record.failed(error.status, error.code or "", error.message, error.label)
             return error_reply(error, headers_of(record, JSON, table))
+        except ConnectionError:
+            raise  # the caller has left, and nothing else was noted
+        except Exception as error:  # a defect: the connection answers it
+            record.failed(GatewayError.status, GatewayError.code or "", type(error).__name__)
+            raise
         finally:
             self.recorder.write(record, self.clock())
 
@@ -60,15 +66,13 @@ class Inference:
         try:
             reply = await self.pipeline.serve(exchange)
         except ConnectionError:
-            record.failed(CLIENT_LEFT, "client_left", "the caller closed the connection")
+            record.failed(CLIENT_LEFT, LEFT, "the caller closed the connection")
             reply = None
         if reply is None and client.response is not None:
-            if not record.code:
-                record.status = 200
             return client.response
         if reply is None:
             raise asyncio.CancelledError
-        record.status = 200
+        record.served()
         return json_reply(reply.body, headers_of(record, JSON, table))
 
     def _deadline(self, request: web.BaseRequest, record: Record) -> float | None:
@@ -76,7 +80,7 @@ class Inference:
         text = request.headers.get("x-request-timeout-ms")
         if text is None:
             return None
-        if not text.isdigit() or not 0 < int(text) <= 86_400_000:
+        if not _MILLISECONDS.fullmatch(text) or not 0 < int(text) <= 86_400_000:
             raise CallerError("x-request-timeout-ms must be a whole number of milliseconds, from 1 to 86400000")
         return record.started + int(text) / 1000
 

@@ -67,6 +67,8 @@ class StreamReply:
         headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"  # tells nginx in front not to hold frames back
         self.response = web.StreamResponse(headers=headers)
+        if not self._chunked:
+            self.response.force_close()  # the end of the connection is the end of the answer, keep-alive or not
         writer = await self.response.prepare(self._request)
         if writer is None:
             raise ConnectionResetError

@@ -6,6 +6,7 @@ from sluice_gateway.providers.adapter import Usage
 from sluice_gateway.telemetry.log import Logger
 from sluice_gateway.telemetry.metrics import Metrics
 
+LEFT = "client_left"
 CLIENT_LEFT = 499  # nginx's status for a caller who closed the connection first
 
 
@@ -32,12 +33,24 @@ class Record:
     usage: Usage | None = None
     status: int = CLIENT_LEFT
     code: str = ""
+    label: str = ""
     reason: str = ""
     failed_attempts: list[dict[str, object]] = field(default_factory=list)
 
-    def failed(self, status: int, code: str, reason: str) -> None:
-        """Note how the request ended when it did not end well."""
-        self.status, self.code, self.reason = status, code, reason
+    def tries(self, target: str, kind: str) -> None:
+        """Another target is asked; what is known of the one before belongs to its own entry."""
+        self.target, self.target_kind = target, kind
+        self.attempts += 1
+        self.provider_request_id = self.usage = None
+
+    def served(self) -> None:
+        """The answer has gone out whole, unless something is noted against it."""
+        if not self.code:
+            self.status = 200
+
+    def failed(self, status: int, code: str, reason: str, label: str = "") -> None:
+        """Note how the request ended when it did not end well. ``label`` stands for a ``code`` that is not of ours."""
+        self.status, self.code, self.reason, self.label = status, code, reason, label or code
 
 
 class Recorder:
@@ -59,7 +72,7 @@ class Recorder:
         elapsed = now - record.started
         first_byte = None if record.first_byte is None else record.first_byte - record.started
         if record.status == CLIENT_LEFT:
-            record.code = record.code or "client_left"
+            record.code = record.label = LEFT
         self._count(record, elapsed, first_byte)
         usage = record.usage
         self._info(
@@ -88,7 +101,7 @@ class Recorder:
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind
-        metrics.requests.child(route, target, str(record.status), record.code).inc()
+        metrics.requests.child(route, target, str(record.status), record.label).inc()
         metrics.duration.child(route).observe(elapsed)
         if first_byte is not None:
             metrics.first_byte.child(route).observe(first_byte)

@@ -158,6 +158,7 @@ async def test_the_callers_deadline_may_only_shorten() -> None:
     async with gateway(provider("mock", mock={"latencyMilliseconds": 30_000}) + route("chat", "mock")) as sluice:
         response, body = await sluice.post(headers={"x-request-timeout-ms": "30"})
         assert (response.status, body["error"]["code"]) == (504, "timeout")
-        response, body = await sluice.post(headers={"x-request-timeout-ms": "soon"})
-        assert response.status == 400
-        assert "x-request-timeout-ms" in body["error"]["message"]
+        for wrong in ("soon", "0", "-1", "1.5", "86400001", "\u00b2", "1" * 5000):
+            response, body = await sluice.post(headers={"x-request-timeout-ms": wrong})
+            assert response.status == 400
+            assert "x-request-timeout-ms" in body["error"]["message"]

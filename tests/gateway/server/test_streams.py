@@ -264,3 +264,48 @@ async def test_a_slow_caller_slows_the_provider_down() -> None:
             assert sent < total / 2
             assert (await response.read()).endswith(STOP + DONE)
     assert sent == total
+
+
+async def test_a_caller_that_leaves_with_the_whole_answer_was_served() -> None:
+    """It need not wait for the provider to end its connection, as the gateway does for a moment."""
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), *(chunk(frame) for frame in WHOLE))
+        await peer.stall()
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM, headers={"connection": "close"}) as response:
+            assert await response.read() == b"".join(WHOLE)
+        [line] = await sluice.logged()
+    assert (line["status"], line["code"]) == (200, None)
+
+
+async def test_the_kind_of_a_stream_may_be_written_in_capitals() -> None:
+    whole = event_stream(WHOLE).replace(b"text/event-stream", b"Text/Event-Stream; charset=UTF-8")
+    async with serve(says(whole)) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        assert (await streamed(sluice))[1] == b"".join(WHOLE)
+
+
+async def test_a_stream_that_ends_in_the_drain_ends_its_connection() -> None:
+    """Else a caller that keeps its connection busy would hold the drain up to its last second."""
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await heard.wait()
+        await peer.send(chunk(STOP), chunk(DONE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        host, port = sluice.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        body = json.dumps(STREAM).encode()
+        writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        other = asyncio.create_task(streamed(sluice))
+        await reader.readuntil(TEXT)
+        await upstream.got(2)
+        sluice.process.stop()
+        heard.set()
+        async with asyncio.timeout(5):
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+            await other
+        writer.close()
