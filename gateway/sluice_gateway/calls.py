@@ -70,6 +70,8 @@ def parse(body: bytes) -> Call:
         raise CallerError("model must be a string that names a model", param="model")
     if len(model) > MAX_MODEL_LENGTH:
         raise CallerError(f"model must have at most {MAX_MODEL_LENGTH} characters", param="model")
+    if not model.isprintable():
+        raise CallerError("model has control characters", param="model")  # no header of the reply could name it
     stream = document.get("stream")
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")

@@ -1,8 +1,11 @@
 """Settings of the gateway process: flags of the command, else ``SLUICE_*`` variables, else the defaults here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class InvalidSetting(Exception):
@@ -20,7 +23,7 @@ class Address:
     def parse(cls, text: str, *, name: str) -> Self:
         """Read ``host:port``, ``:port`` or ``[v6]:port``. Raises InvalidSetting."""
         host, separator, port = text.rpartition(":")
-        if not separator or not port.isdigit() or int(port) > 65535:
+        if not separator or not _DIGITS.fullmatch(port) or int(port) > 65535:
             raise InvalidSetting(f"{name}: {text!r} is not HOST:PORT or :PORT")
         return cls(host.strip("[]"), int(port))
 
@@ -75,6 +78,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, least: int =
     text = environ.get(name)
     if not text:
         return default
-    if not text.isdigit() or int(text) < least:
+    if not _DIGITS.fullmatch(text) or int(text) < least:
         raise InvalidSetting(f"{name}: {text!r} is not a whole number of at least {least}")
     return int(text)

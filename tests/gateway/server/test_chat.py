@@ -117,6 +117,8 @@ async def test_request_ids_are_new_unless_the_caller_gives_a_fit_one() -> None:
         (b"[]", 400, "invalid_request"),
         (b'{"model": 1}', 400, "invalid_request"),
         (b'{"model": "nobody"}', 404, "model_not_found"),
+        (b'{"model": "no\\r\\nbody: x"}', 400, "invalid_request"),
+        (b'{"model": "no\\u0000body", "stream": true}', 400, "invalid_request"),
         (b'{"model": "chat", "model": "chat"}', 400, "invalid_request"),
         (b'{"model": "chat", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "invalid_json"),
         (b"", 400, "invalid_json"),
