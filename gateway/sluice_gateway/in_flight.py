@@ -7,10 +7,14 @@ from sluice_gateway.errors import Overloaded
 
 
 class InFlight:
-    """A bound on requests, entered as a context by each of them."""
+    """A bound on requests, entered as a context by each of them.
+
+    ``given_up``: whoever waited for the last one waits no longer; what is still served will be cut.
+    """
 
     def __init__(self, limit: int) -> None:
         self.count = 0
+        self.given_up = False
         self._limit = limit
         self._empty = asyncio.Event()
         self._empty.set()

@@ -53,11 +53,18 @@ class Process:
         self._environ = environ
         self._observer = observer
         self._stopping = asyncio.Event()
+        self._grace: asyncio.Timeout | None = None
         self.listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
         """Begin to drain."""
         self._stopping.set()
+
+    def interrupt(self) -> None:
+        """Begin to drain; the second time, end at once: somebody sits in front of it and waits."""
+        if self._grace is not None:
+            self._grace.reschedule(0)
+        self.stop()
 
     async def run(self) -> None:
         """Serve. Raises CannotListen, and what breaks the source."""
@@ -70,7 +77,7 @@ class Process:
         pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
         inference = Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes)
         app = App(inference, configuration, in_flight, metrics)
-        runner = web.ServerRunner(Server(app.handle), shutdown_timeout=_CLOSE_SECONDS)
+        runner = web.ServerRunner(Server(app.handle, self._logger), shutdown_timeout=_CLOSE_SECONDS)
         await runner.setup()
         try:
             site = await self._listen(runner)
@@ -108,10 +115,14 @@ class Process:
         self._logger.info("draining", in_flight=in_flight.count, seconds=self._settings.drain_seconds)
         await site.stop()
         try:
-            async with asyncio.timeout(self._settings.drain_seconds):
+            async with asyncio.timeout(self._settings.drain_seconds) as grace:
+                self._grace = grace
                 await in_flight.drained()
         except TimeoutError:
+            in_flight.given_up = True
             self._logger.warning("grace period over", in_flight=in_flight.count)
+        finally:
+            self._grace = None
         self._logger.info("stopped")
 
 

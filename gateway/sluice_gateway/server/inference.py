@@ -47,6 +47,10 @@ class Inference:
         except GatewayError as error:
             record.failed(error.status, error.code or "", error.message, error.label)
             return error_reply(error, headers_of(record, JSON, table))
+        except asyncio.CancelledError:
+            if self.in_flight.given_up:
+                record.failed(NotReady.status, NotReady.code or "", "the grace period was over")
+            raise
         except ConnectionError:
             raise  # the caller has left, and nothing else was noted
         except Exception as error:  # a defect: the connection answers it

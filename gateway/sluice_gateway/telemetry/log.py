@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -93,3 +94,9 @@ def make_logger(writer: LineWriter | None = None, level: str = "info") -> Logger
         cache_logger_on_first_use=True,
     )
     return logger.bind()
+
+
+def log_defect(logger: Logger, during: str, error: BaseException | None) -> None:
+    """What should never happen, with where it did: one line of JSON like all others. Values are not in it."""
+    where = "".join(traceback.format_exception(error)) if error else None
+    logger.error("defect", during=during, traceback=where)

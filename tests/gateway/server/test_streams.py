@@ -18,6 +18,7 @@ from tests.support.upstream import (
     json_answer,
     says,
     says_then_cuts,
+    says_then_stalls,
     serve,
     stream_head,
 )
@@ -309,3 +310,16 @@ async def test_a_stream_that_ends_in_the_drain_ends_its_connection() -> None:
             assert (await reader.read()).endswith(b"0\r\n\r\n")
             await other
         writer.close()
+
+
+async def test_a_stream_that_outlasts_the_drain_is_not_said_to_be_left_by_its_caller() -> None:
+    stalls = says_then_stalls(stream_head() + chunk(TEXT))
+    async with serve(stalls) as upstream, gateway(in_front_of(upstream.url), drain_seconds=0.0) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            await response.content.readuntil(b"\n\n")
+            sluice.process.stop()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+        [line] = await sluice.logged()
+        await upstream.left()
+    assert (line["status"], line["code"]) == (503, "not_ready")
