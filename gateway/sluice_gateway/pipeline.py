@@ -124,7 +124,8 @@ class Pipeline:
         if not 200 <= answer.status < 300:
             raise StreamFailed(adapter.parse_error(answer.status, answer.header, await answer.read(MAX_ERROR_BYTES)))
         if exchange.call.stream:
-            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock)
+            choices = _choices(exchange.call)
+            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock, choices=choices)
             await stream.relay(self._keepalive_seconds)
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
@@ -146,6 +147,12 @@ def _match(table: RoutingTable, model: str) -> Match:
         )
         raise ModelNotFound(message, param="model")
     return match
+
+
+def _choices(call: Call) -> int:
+    """How many answers the caller wants at once; what makes no sense is the provider's to refuse."""
+    wanted = call.document.get("n")
+    return wanted if type(wanted) is int else 1
 
 
 def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import resource
+import time
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -68,21 +69,23 @@ class Process:
 
     async def run(self) -> None:
         """Serve. Raises CannotListen, and what breaks the source."""
-        settings, clock = self._settings, asyncio.get_running_loop().time
+        settings, clock = self._settings, time.monotonic
         metrics, http = Metrics(), _upstream(self._environ)
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
         configuration = Configuration(
             http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
         )
         pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
-        inference = Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes)
+        inference = Inference(
+            configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
+        )
         app = App(inference, configuration, in_flight, metrics)
         runner = web.ServerRunner(Server(app.handle, self._logger), shutdown_timeout=_CLOSE_SECONDS)
         await runner.setup()
         try:
             site = await self._listen(runner)
             await self._until_stopped(configuration)
-            await self._drain(app, site, in_flight)
+            await self._drain(site, in_flight)
         finally:
             await runner.cleanup()
             await http.close()
@@ -109,9 +112,9 @@ class Process:
         if stopping not in done:
             raise RuntimeError("the source of the configuration has ended")
 
-    async def _drain(self, app: App, site: web.TCPSite, in_flight: InFlight) -> None:
+    async def _drain(self, site: web.TCPSite, in_flight: InFlight) -> None:
         """Not ready at once, no new connection; what is being served may end."""
-        app.draining = True
+        in_flight.draining = True
         self._logger.info("draining", in_flight=in_flight.count, seconds=self._settings.drain_seconds)
         await site.stop()
         try:
@@ -119,8 +122,8 @@ class Process:
                 self._grace = grace
                 await in_flight.drained()
         except TimeoutError:
-            in_flight.given_up = True
             self._logger.warning("grace period over", in_flight=in_flight.count)
+            in_flight.give_up()
         finally:
             self._grace = None
         self._logger.info("stopped")
@@ -134,11 +137,9 @@ def _upstream(environ: Mapping[str, str]) -> Upstream:
 
 
 def allow_many_connections() -> None:
-    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for programs that use
-    select().
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
+    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for users of select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

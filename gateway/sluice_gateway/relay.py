@@ -37,19 +37,14 @@ class Client(Protocol):
         ...
 
     async def drained(self) -> None:
-        """Wait until the caller has taken enough. Raises ConnectionError when it has left."""
+        """Wait until the caller has taken enough. Raises ConnectionError when it has left, or takes nothing."""
         ...
 
     async def end(self) -> None:
         """Close the answer cleanly."""
         ...
 
-    def abort(self) -> None:
-        """Drop the connection: the caller has stopped reading."""
-        ...
 
-
-STALL_SECONDS = 60.0  # a caller that takes nothing for so long is gone; the same patience that providers get by default
 _END_SECONDS = 0.05  # after the shape's end mark: how long the transport's own end may lag, to keep the connection
 
 
@@ -58,10 +53,20 @@ class _Done(Exception):
 
 
 class Stream:
-    """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer."""
+    """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer.
+
+    ``choices``: how many answers the caller has asked for, which come side by side.
+    """
 
     def __init__(
-        self, answer: Answer, provider: Provider, client: Client, record: Record, clock: Callable[[], float]
+        self,
+        answer: Answer,
+        provider: Provider,
+        client: Client,
+        record: Record,
+        clock: Callable[[], float],
+        *,
+        choices: int = 1,
     ) -> None:
         self._answer = answer
         self._provider = provider
@@ -70,7 +75,8 @@ class Stream:
         self._clock = clock
         self._framer = sse.Framer()
         self._parse_event = provider.adapter.parse_event
-        self._finished = False  # a finish_reason was seen: what follows is welcome, but its lack is no cut
+        self._choices = choices
+        self._finished: set[int] = set()  # their finish_reason was seen
         self._done = False
         self._wrote = clock()
         self._waiting = False
@@ -89,7 +95,7 @@ class Stream:
             except (UpstreamError, sse.BadEvent, StreamFailed) as error:
                 if not self._client.started:
                     raise
-                if not self._finished:
+                if len(self._finished) < self._choices:  # else what follows is welcome, but its lack is no cut
                     self._break_off(error)
             await self._end()
         finally:
@@ -118,6 +124,8 @@ class Stream:
             if events := sse.data_of(frames):
                 for data in events:
                     self._note(self._parse_event(data))
+                if not self._opens(len(events)):
+                    await self.drained()
                 if not self._client.started:  # silence may have been filled meanwhile
                     await self._client.start()
                 if not self._send(frames):
@@ -137,6 +145,8 @@ class Stream:
             self._failure = error
             self._salvage(frames)
             return False
+        if self._record.first_byte is None and not self._opens(len(sse.data_of(frames))):
+            return False
         return self._send(frames)
 
     def _salvage(self, frames: bytes) -> None:
@@ -148,7 +158,7 @@ class Stream:
             except (sse.BadEvent, StreamFailed):
                 break
             good += 1
-        if good:
+        if good and self._opens(good):
             self._send(sse.first(frames, good))
 
     async def drained(self) -> None:
@@ -162,20 +172,27 @@ class Stream:
         self._waiting = False
         self._wrote = self._clock()
 
+    def _opens(self, events: int) -> bool:
+        """Whether so many events begin an answer: the end mark alone does not."""
+        if self._record.first_byte is None and events:
+            if self._done and events == 1:
+                self._failure = sse.BadEvent("the provider's stream ended before it began")
+                return False
+            self._record.first_byte = self._clock()
+        return True
+
     def _note(self, event: Event | None) -> None:
         if event is None:
             return
         if event.fault is not None:
             raise StreamFailed(event.fault)
-        self._finished |= event.finished
+        self._finished.update(event.finished)
         self._done |= event.done
         if event.usage is not None:
             self._record.usage = event.usage
 
     def _send(self, frames: bytes) -> bool:
         self._wrote = self._clock()
-        if self._record.first_byte is None:
-            self._record.first_byte = self._wrote
         return self._client.write(frames) and not self._done
 
     def _break_off(self, error: Exception) -> None:
@@ -206,10 +223,8 @@ class Stream:
         return self._clock() - self._wrote
 
     async def fill_silence(self) -> None:
-        """Send a comment, which the standard tells clients to ignore; or give up on a caller that takes nothing."""
-        if self._waiting:
-            if self.quiet_for() >= STALL_SECONDS:
-                self._client.abort()
+        """Send a comment, which the standard tells clients to ignore."""
+        if self._waiting:  # a caller that does not take what there is needs no more of it
             return
         if not self._client.started:
             await self._client.start()

@@ -34,7 +34,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Bytes, requests and seconds, as the names say. ``auth``: whether callers must show a key."""
+    """Bytes, requests and seconds, as the names say. ``auth``: whether callers must show a key.
+
+    ``stall_seconds`` has no variable: after so long, a caller that takes nothing is gone.
+    """
 
     listen: Address = Address("", 8080)
     gateway: str = "sluice-gateway"
@@ -44,6 +47,7 @@ class Settings:
     max_in_flight: int = 1000
     keepalive_seconds: float = 15.0
     drain_seconds: float = 300.0
+    stall_seconds: float = 60.0
     log_level: str = "info"
 
     @classmethod

@@ -45,6 +45,7 @@ class _Usage(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
+    index: int | None = None
     finish_reason: str | None = None
 
 
@@ -82,9 +83,10 @@ class OpenAIAdapter:
             read = _read(data)
         if read.error is not None and (fault := _fault_within(read.error)):
             return Event(fault=fault)
-        finished = False
+        finished: tuple[int, ...] = ()
         for choice in read.choices or ():
-            finished |= choice.finish_reason is not None
+            if choice.finish_reason is not None:
+                finished += (choice.index or 0,)
         if not finished and read.usage is None:
             return _TEXT_ONLY
         return Event(finished=finished, usage=_usage(read.usage))

@@ -23,7 +23,6 @@ class App:
     def __init__(
         self, inference: Inference, configuration: Configuration, in_flight: InFlight, figures: metrics.Metrics
     ) -> None:
-        self.draining = False
         self._configuration = configuration
         self._in_flight = in_flight
         self._figures = figures
@@ -44,7 +43,7 @@ class App:
             response = await self._handler(request)(request)
         except GatewayError as error:
             response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
-        if self.draining:
+        if self._in_flight.draining:
             response.force_close()  # behind a stream too, though its head has not said so
         return response
 
@@ -66,7 +65,7 @@ class App:
 
     async def _ready(self, _request: web.BaseRequest) -> web.Response:
         """It has a configuration to serve, and is not on its way out."""
-        if self.draining:
+        if self._in_flight.draining:
             raise NotReady("the gateway is shutting down")
         if self._configuration.table is None:
             raise NotReady("no configuration has been loaded; see /internal/config")

@@ -16,7 +16,8 @@ from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Exchange, Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
-from sluice_gateway.server.replies import JSON, StreamReply, error_reply, headers_of, json_reply
+from sluice_gateway.server.replies import JSON, StreamReply, deliver, error_reply, headers_of, json_reply
+from sluice_gateway.sse import error_frame
 from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 
 # A random number a process and a counter: unique like a random number a request, without a system call for each.
@@ -36,6 +37,7 @@ class Inference:
     in_flight: InFlight
     clock: Callable[[], float]
     max_body_bytes: int
+    stall_seconds: float
 
     async def chat_completions(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request; each gives exactly one log line."""
@@ -65,19 +67,27 @@ class Inference:
         record.consumer = self.configuration.callers.identify(request.headers.get("authorization"))
         call = parse(await read_json_body(request, self.max_body_bytes))
         record.model, record.stream = call.model, call.stream
-        client = StreamReply(request, record, table)
+        client = StreamReply(request, record, table, self.stall_seconds)
         exchange = Exchange(call, table, record, client, self._deadline(request, record))
         try:
             reply = await self.pipeline.serve(exchange)
         except ConnectionError:
             record.failed(CLIENT_LEFT, LEFT, "the caller closed the connection")
             reply = None
+        except asyncio.CancelledError:
+            if self.in_flight.given_up and client.started:
+                client.write(error_frame(NotReady("the gateway is shutting down").body()))
+            raise
         if reply is None and client.response is not None:
             return client.response
         if reply is None:
             raise asyncio.CancelledError
+        response = json_reply(reply.body, headers_of(record, JSON, table))
+        if self.in_flight.draining:
+            response.force_close()
+        await deliver(response, request, self.stall_seconds)
         record.served()
-        return json_reply(reply.body, headers_of(record, JSON, table))
+        return response
 
     def _deadline(self, request: web.BaseRequest, record: Record) -> float | None:
         """From the header x-request-timeout-ms. Raises CallerError."""

@@ -77,12 +77,12 @@ def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: Fault
     [
         (b'{"choices": [{"delta": {"content": "x"}, "finish_reason": null}]}', None),
         (b'{"choices": [{"delta": {"content": "x"}}], "usage": null}', None),
-        (b'{"choices": [{"delta": {}, "finish_reason": "stop"}]}', Event(finished=True)),
-        (b'{"choices": [{"delta": {"content": "x"}, "finish_reason": "length"}]}', Event(finished=True)),
+        (b'{"choices": [{"delta": {}, "finish_reason": "stop"}]}', Event(finished=(0,))),
+        (b'{"choices": [{"delta": {"content": "x"}, "finish_reason": "length"}]}', Event(finished=(0,))),
         (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}', Event(usage=Usage(1, 2))),
         (
             b'{"choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}',
-            Event(finished=True, usage=Usage(1, 2)),
+            Event(finished=(0,), usage=Usage(1, 2)),
         ),
         (b"[DONE]", Event(done=True)),
         (b'{"object": "unknown.to.us"}', None),
