@@ -8,7 +8,7 @@ from typing import TypeVar
 from sluice_config.compile.caches import cache_findings, compile_cache
 from sluice_config.compile.inputs import Gateway, NameKey, Resources
 from sluice_config.compile.names import winners
-from sluice_config.compile.providers import Obstacle, compile_provider, obstacle
+from sluice_config.compile.providers import Providers, compile_provider, obstacle
 from sluice_config.compile.routes import Surroundings, attachment_finding, compile_route
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.base import Resource, ResourceKey
@@ -18,8 +18,6 @@ from sluice_config.snapshot import Cache, Provider, Route, Snapshot
 from sluice_config.unhonoured import NOT_HONOURED, unhonoured
 
 R = TypeVar("R", bound=Resource)
-
-Providers = dict[NameKey, Provider | Obstacle]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def compile_resources(gateway: Gateway, resources: Resources) -> Compiled:
     findings = {
         Finding(key, "", Level.ERROR, "Invalid", "declared more than once: none of them is used") for key in duplicates
     }
-    providers: Providers = {}
+    providers = Providers()
     for policy in given.providers:
         problem = obstacle(policy, given.secrets)
         providers[_name(policy)] = problem or compile_provider(policy)
