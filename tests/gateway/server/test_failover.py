@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway import sse
+from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH
 from tests.support.gateway import CHAT, HELLO, gateway, loaded, provider, route
 from tests.support.upstream import (
     Script,
@@ -190,3 +191,44 @@ async def test_after_the_first_byte_there_is_no_other_target() -> None:
             body = await response.read()
     assert "error" in json.loads(sse.data_of(body)[-1])
     assert not second_up.requests
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_what_a_provider_quotes_is_cut_after_the_key_is_out_of_it(status: int) -> None:
+    """Half a key would be left of one that stands where the words are cut."""
+    said = error("y" * (MAX_MESSAGE_LENGTH - 5) + " sk-one", code="at sk-one", param="sk-one", type="of sk-one")
+    async with serve(says(json_answer(said, status, [("x-request-id", "sk-one")]))) as upstream:
+        secret = {"secretRef": {"name": "one", "key": "api-key"}}
+        text = provider("up", upstream.url, credentials=secret) + route("chat", "up/gpt")
+        async with gateway(loaded(text, keys={"one": "sk-one"})) as sluice:
+            response, body = await sluice.post()
+            metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
+            log = sluice.log_text()
+    assert response.status == (400 if status == 400 else 502)
+    for shown in (json.dumps(body), metrics, log):
+        assert "sk-" not in shown
+    assert len(body["error"]["message"]) <= MAX_MESSAGE_LENGTH + len("up/gpt: ")
+
+
+async def test_when_the_callers_time_is_over_no_further_target_is_asked() -> None:
+    async with serve(says_then_stalls()) as first_up, serve(says(ANSWER)) as second_up:
+        text = (
+            provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
+        )
+        async with gateway(text) as sluice:
+            response, body = await sluice.post(headers={"x-request-timeout-ms": "50"})
+    assert (response.status, body["error"]["code"]) == (504, "timeout")
+    assert [attempt["target"] for attempt in body["error"]["attempts"]] == ["first/a"]
+    assert not second_up.requests
+
+
+async def test_the_log_tells_nothing_of_one_target_under_the_name_of_another() -> None:
+    first = says(json_answer(error("boom"), 500, [("x-request-id", "of the first")]))
+    async with serve(first) as first_up, serve(says(ANSWER)) as second_up:
+        text = (
+            provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
+        )
+        async with gateway(text) as sluice:
+            await sluice.post()
+            [line] = await sluice.logged()
+    assert (line["target"], line["provider_request_id"]) == ("second/b", None)

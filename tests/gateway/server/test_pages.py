@@ -4,6 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, loaded, provider, route
+from tests.support.upstream import json_answer, says, serve
 
 MODELS = [
     {
@@ -114,6 +115,19 @@ async def test_what_callers_send_is_never_a_label() -> None:
             await sluice.post(HELLO | {"model": f"made-up-{number}"})
         metrics = await metrics_of(sluice)
     assert not [name for name in metrics if "made-up" in name]
+
+
+async def test_what_providers_say_is_never_a_label() -> None:
+    refused = json_answer({"error": {"message": "no", "code": "made-up"}}, 422)
+    async with serve(says(refused)) as upstream:
+        async with gateway(provider("up", upstream.url) + route("chat", "up/gpt")) as sluice:
+            _, body = await sluice.post()
+            metrics = await metrics_of(sluice)
+    assert body["error"]["code"] == "made-up"
+    assert not [name for name in metrics if "made-up" in name]
+    [counted] = [name for name in metrics if name.startswith("sluice_requests_total")]
+    assert "('code', 'provider_refused')" in counted
+    assert metrics["sluice_attempts_total[('result', 'caller'), ('target', 'up/gpt')]"] == 1
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/models", "/v1/models/chat"])
