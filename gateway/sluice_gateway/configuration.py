@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from sluice_config.snapshot import Snapshot
 from sluice_gateway.callers import Callers
 from sluice_gateway.routing.table import RoutingTable, build_table
 from sluice_gateway.sources.source import Loaded, LocatedFinding, Refused, Source
@@ -12,6 +13,8 @@ from sluice_gateway.telemetry.metrics import Metrics
 from sluice_gateway.upstream import Upstream
 
 Observer = Callable[[Loaded | Refused], None]
+
+_MOST_FINDINGS = 50  # shown at /internal/config; the log has all
 
 
 class Configuration:
@@ -63,7 +66,11 @@ class Configuration:
         self._metrics.config.clear()
         self._metrics.config.labels(event.digest).set(1)
         self._logger.info(
-            "configuration loaded", digest=event.digest, origin=event.origin, routes=len(event.snapshot.routes)
+            "configuration loaded",
+            digest=event.digest,
+            credentials=event.credentials.revision,
+            origin=event.origin,
+            routes=len(event.snapshot.routes),
         )
 
     def _refuse(self, event: Refused) -> None:
@@ -73,7 +80,10 @@ class Configuration:
         self._logger.error("configuration refused", reason=event.reason, digest=event.digest, findings=findings)
 
     def described(self) -> dict[str, Any]:
-        """What is served and what was refused, without any secret: the answer of /internal/config."""
+        """What is served and what was refused, without any secret: the answer of /internal/config.
+
+        Resources are counted and findings cut off: the operator asks each of a thousand pods for this.
+        """
         loaded, refused = self._loaded, self._refused
         return {
             "gateway": loaded.snapshot.gateway if loaded else None,
@@ -81,10 +91,18 @@ class Configuration:
             "schemaVersion": loaded.snapshot.schema_version if loaded else None,
             "credentialsRevision": loaded.credentials.revision if loaded else None,
             "origin": loaded.origin if loaded else None,
-            "resources": loaded.snapshot.generations if loaded else {},
+            "resources": _counted(loaded.snapshot) if loaded else {},
             "findings": _described(loaded.findings if loaded else ()),
             "refused": _refusal(refused) if refused else None,
         }
+
+
+def _counted(snapshot: Snapshot) -> dict[str, int]:
+    return {
+        "ModelRoute": len(snapshot.routes),
+        "ProviderPolicy": len(snapshot.providers),
+        "CachePolicy": len(snapshot.caches),
+    }
 
 
 def _refusal(refused: Refused) -> dict[str, Any]:
@@ -92,4 +110,4 @@ def _refusal(refused: Refused) -> dict[str, Any]:
 
 
 def _described(findings: tuple[LocatedFinding, ...]) -> list[dict[str, Any]]:
-    return [located.described() for located in findings]
+    return [located.described() for located in findings[:_MOST_FINDINGS]]

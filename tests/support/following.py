@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sluice_config.compile import Gateway
 from sluice_gateway.sources.directory import DirectorySource
-from sluice_gateway.sources.source import Loaded, Refused
+from sluice_gateway.sources.source import Loaded, Refused, Source
 
 PATIENCE = 20.0
 
@@ -15,7 +15,7 @@ PATIENCE = 20.0
 class Following:
     """The events of a source, one after the other."""
 
-    def __init__(self, source: DirectorySource) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
         self._events = source.events()
 

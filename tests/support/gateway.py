@@ -92,6 +92,13 @@ class LogFile(io.BytesIO):
     def flush(self) -> None:
         self.news.set()
 
+    async def has(self, text: str, count: int = 1) -> None:
+        """Wait until ``text`` was logged so many times."""
+        async with asyncio.timeout(5):
+            while self.getvalue().decode().count(text) < count:
+                self.news.clear()
+                await self.news.wait()
+
 
 @dataclass
 class RunningGateway:

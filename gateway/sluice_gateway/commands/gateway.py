@@ -37,16 +37,22 @@ def run(settings: Settings, access: Access, volume: Path, environ: Mapping[str, 
         settle_memory()
         await process.run()
 
+    async def serve_or_say_why_not() -> int:
+        failure = None
+        try:
+            await serve()
+        except CannotListen as error:
+            failure = str(error)
+        if failure:
+            logger.error("cannot start", reason=failure)
+        return 1 if failure else 0
+
     allow_many_connections()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
-    except CannotListen as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 1
+            return runner.run(serve_or_say_why_not())
     finally:
         lines.flush()
-    return 0
 
 
 def _say_addresses(process: Process, logger: Logger) -> None:

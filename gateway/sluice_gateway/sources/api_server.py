@@ -4,6 +4,7 @@ The one owner of this HTTP: no exception of the client gets out, and no token ge
 """
 
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -21,12 +22,15 @@ Plural = Literal["configmaps", "secrets"]
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # where Kubernetes mounts a pod's token and CA
 _LARGEST = 4 * 1024 * 1024  # bytes of one answer or event: an object has at most 1.5 MiB (etcd's limit), then base64
 _PIECE = 256 * 1024  # bytes to take from the connection at a time
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _EXCERPT = 200  # characters of the API server's own message in an error
 
-_WHOLE = aiohttp.ClientTimeout(total=10, sock_connect=5)
-# A watch that still lives says so at least once a minute, by a bookmark; one that doesn't is as good as cut.
-_WATCH = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=80)
+_CONNECT_SECONDS = 5.0
 
+ANSWER_SECONDS = 10.0
+"""How long an answer may take."""
+SILENCE_SECONDS = 80.0
+"""How long a watch may say nothing: one that lives has a bookmark each minute; one that doesn't is as good as cut."""
 
 T = TypeVar("T")
 
@@ -100,8 +104,16 @@ class Access:
 class ApiServer:
     """A client for the objects of one namespace. Used as a context; its methods raise ApiError."""
 
-    def __init__(self, access: Access, namespace: str) -> None:
+    def __init__(
+        self,
+        access: Access,
+        namespace: str,
+        answer_seconds: float = ANSWER_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self._access = access
+        self._whole = aiohttp.ClientTimeout(total=answer_seconds, sock_connect=_CONNECT_SECONDS)
+        self._silent = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence_seconds)
         self._base = f"{access.url}/api/v1/namespaces/{namespace}"
         self._trusted: tuple[bytes, ssl.SSLContext] | None = None
         self._session: aiohttp.ClientSession
@@ -121,12 +133,12 @@ class ApiServer:
         """The object, not older than ``version``: the API server then answers from its memory, and waits if that lags
         behind (the Kubernetes API's rule for resourceVersion). Raises NotThere.
         """
-        async with self._ask(f"{plural}/{name}", {"resourceVersion": version}, _WHOLE) as response:
+        async with self._ask(f"{plural}/{name}", {"resourceVersion": version}, self._whole) as response:
             return _stored(plural, _decoded(await _read(response), _Object))
 
     async def find(self, plural: Plural, name: str) -> tuple[Stored | None, str]:
         """The object as it is now, or None, and the version to watch from."""
-        async with self._ask(plural, {"fieldSelector": f"metadata.name={name}"}, _WHOLE) as response:
+        async with self._ask(plural, {"fieldSelector": f"metadata.name={name}"}, self._whole) as response:
             listed = _decoded(await _read(response), _List)
         found = _stored(plural, listed.items[0]) if listed.items else None
         return found, listed.metadata.resource_version
@@ -142,7 +154,7 @@ class ApiServer:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(seconds),
         }
-        async with self._ask(plural, options, _WATCH) as response:
+        async with self._ask(plural, options, self._silent) as response:
             yield None
             async for line in _lines(response):
                 yield _change(plural, line)
@@ -183,10 +195,12 @@ class ApiServer:
             return True  # the system's
         content = _content(file)
         if self._trusted is None or self._trusted[0] != content:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies, and trusts nobody yet
             try:
-                self._trusted = content, ssl.create_default_context(cadata=content.decode("ascii", "replace"))
+                context.load_verify_locations(cadata=content.decode("ascii", "replace") or "nobody")
             except ssl.SSLError as error:
                 raise ApiError(f"{file} holds no certificates") from error
+            self._trusted = content, context
         return self._trusted[1]
 
 
@@ -207,7 +221,7 @@ class _List(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    type: str
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
     object: msgspec.Raw
 
 
@@ -251,7 +265,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     except ApiError:
         message = ""
     seconds = response.headers.get("retry-after", "")
-    raise _error(response.status, message, float(seconds) if seconds.isdigit() else 0)
+    raise _error(response.status, message, float(seconds) if _SECONDS.fullmatch(seconds) else 0)
 
 
 def _error(status: int, message: str, retry_after: float = 0) -> ApiError:

@@ -58,6 +58,7 @@ class ClusterSource:
         self._credentials = Followed("secrets", credentials_name(gateway.name))
         self._callers = Followed("secrets", callers_name(gateway.name))
         self._all = (self._index, self._credentials, self._callers)
+        self._matching: Keys | None = None
         self._away: set[str] = set()
         self._retries = 0
 
@@ -100,8 +101,6 @@ class ClusterSource:
             snapshot = await self._shards.snapshot(api, index, found.version)
         except BrokenShards as error:
             return self._settling(found.version, Refused(str(error), digest=index.digest))
-        except ApiError:
-            return None, self._retry()
         self._retries = 0
         return self._with_keys(snapshot, index)
 
@@ -109,13 +108,15 @@ class ClusterSource:
         """Serve, once the Secrets are known, and the credentials are those that the index is about."""
         if not (self._credentials.known and self._callers.known):
             return None, None
+        wanted = index.credentials_revision
         credentials, callers = _keys(self._credentials), _keys(self._callers)
-        if credentials.revision not in (None, index.credentials_revision):
-            left = self._patience.left((index.credentials_revision, credentials.revision))
-            if left > 0:
-                return None, left
-        else:
+        if credentials.revision in (None, wanted):
             self._patience.reset()
+            self._matching = credentials
+        elif credentials.missing and self._matching and self._matching.revision == wanted:
+            credentials = self._matching  # whoever has deleted them, the index still means these
+        elif (left := self._patience.left((wanted, credentials.revision))) > 0:
+            return None, left
         return loaded(snapshot, index, credentials, callers, ORIGIN), None
 
     def _settling(self, subject: str, refusal: Refused) -> Next:
@@ -147,7 +148,7 @@ class _Shards:
         self._snapshot: tuple[str, Snapshot] | None = None
 
     async def snapshot(self, api: ApiServer, index: Index, version: str) -> Snapshot:
-        """What the index, of this version, names. Raises BrokenShards, and ApiError when the API server is away."""
+        """What the index, of this version, names. Raises BrokenShards."""
         if self._snapshot and self._snapshot[0] == index.digest:
             return self._snapshot[1]
         packed = {entry: await self._read(api, entry, version) for entry in index.shards}
@@ -163,6 +164,8 @@ class _Shards:
             return (await api.get("configmaps", name, version)).data[SHARD_KEY]
         except (NotThere, KeyError) as error:
             raise BrokenShards(f"ConfigMap {name} is missing, or has no {SHARD_KEY}") from error
+        except ApiError as error:
+            raise BrokenShards(f"ConfigMap {name} can't be read: {error}") from error
 
 
 class _Patience:

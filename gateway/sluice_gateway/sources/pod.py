@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 from sluice_gateway.sources.cluster import ClusterSource
 from sluice_gateway.sources.source import Loaded, Refused, same
@@ -15,7 +16,7 @@ VOLUME_SECONDS = 2.0
 
 
 class PodSource:
-    """Events of ``cluster``; those of ``volume`` before its first one, and instead of nothing when that is a refusal.
+    """Events of ``cluster``; those of ``volume`` before its first one, and one more when that first one is a refusal.
 
     Once the API server has answered, the volume is never asked again: it lags behind, and must not turn back time.
     """
@@ -38,18 +39,23 @@ class PodSource:
         pump = asyncio.create_task(self._pump(answers))
         try:
             last: Loaded | Refused | None = None
-            seconds: float | None = self._boot_seconds
+            seconds = self._boot_seconds
+            while (answer := await _next(answers, pump, seconds)) is None:
+                mounted = await asyncio.to_thread(self._volume.read)
+                if isinstance(mounted, Refused):
+                    mounted = replace(mounted, reason=f"the API server does not answer, and {mounted.reason}")
+                if last is None or not same(mounted, last):
+                    last = mounted
+                    yield mounted
+                seconds = self._volume_seconds
+            if isinstance(answer, Refused) and not isinstance(last, Loaded):
+                mounted = await asyncio.to_thread(self._volume.read)
+                if isinstance(mounted, Loaded):
+                    yield mounted
             while True:
-                answer = await _next(answers, pump, seconds)
-                if seconds is not None and not isinstance(answer, Loaded):
-                    mounted = await asyncio.to_thread(self._volume.read)
-                    worth_saying = answer is None or isinstance(mounted, Loaded)
-                    if worth_saying and (last is None or not same(mounted, last)):
-                        last = mounted
-                        yield mounted
-                seconds = None if answer or seconds is None else self._volume_seconds
-                if answer:
+                if answer is not None:
                     yield answer
+                answer = await _next(answers, pump, None)
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)

@@ -92,7 +92,7 @@ async def test_config_says_what_is_served() -> None:
     assert isinstance(event, Loaded)
     assert config["digest"] == event.digest
     assert config["digest"].removeprefix("sha256:").startswith(asked.headers["x-sluice-config"])
-    assert config["resources"] == {"ModelRoute/default/chat": 1, "ProviderPolicy/default/mock": 1}
+    assert config["resources"] == {"ModelRoute": 1, "ProviderPolicy": 1, "CachePolicy": 0}
     assert (config["gateway"], config["schemaVersion"], config["origin"]) == ("default/sluice-gateway", 1, "test")
 
 

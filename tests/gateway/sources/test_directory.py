@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice_gateway.sources.directory import DirectorySource
 from sluice_gateway.sources.source import LAST_GOOD
 from tests.support.canary import CANARY
 from tests.support.following import Following, following, routes
@@ -286,6 +287,7 @@ async def test_of_a_thousand_files_one_edit_parses_one(tmp_path: Path) -> None:
     (tmp_path / "mock.yaml").write_text(MOCK)
     async with following(tmp_path, state=tmp_path / ".state") as followed:
         await followed.loaded()
+        assert isinstance(followed.source, DirectorySource)
         parsed = followed.source.folder.parsed
         (tmp_path / "500.yaml").write_text(chat("edited"))
         assert "edited" in routes(await followed.loaded())
