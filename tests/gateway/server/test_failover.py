@@ -162,6 +162,17 @@ async def test_a_lone_target_is_named_for_what_it_did(script: Script, status: in
     assert (response.status, body["error"]["code"], len(body["error"]["attempts"])) == (status, code, 1)
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(("waits", "told"), [([None], None), (["7"], "7"), (["0.2"], "1"), (["30", None, "9"], "9")])
+async def test_when_to_ask_again_is_passed_on(status: int, waits: list[str | None], told: str | None) -> None:
+    answers = [json_answer(error("later"), status, [("retry-after", wait)] if wait else []) for wait in waits]
+    async with serve(says(*answers)) as upstream:
+        text = provider("up", upstream.url) + route("chat", *(f"up/{place}" for place in range(len(waits))))
+        async with gateway(text) as sluice:
+            response, _ = await sluice.post()
+    assert response.headers.get("retry-after") == told
+
+
 async def test_a_callers_mistake_stays_one_however_much_is_said_of_it() -> None:
     async with serve(says(answer(422, ENDLESS))) as first_up, serve(says(ANSWER)) as second_up:
         text = (
