@@ -75,7 +75,7 @@ def failure_of(attempts: list[Attempt], *, late: bool) -> GatewayError:
         return ProviderAuthFailed(message, details=details)
     if kind is FaultKind.TIMEOUT:
         return UpstreamTimedOut(message, details=details)
-    return ProviderError(message, details=details)
+    return ProviderError(message, retry_after=_soonest(attempts), details=details)
 
 
 def _soonest(attempts: list[Attempt]) -> int | None:

@@ -18,6 +18,7 @@ from sluice_gateway.sse import BadEvent
 from sluice_gateway.telemetry.record import LEFT, Record, Recorder
 from sluice_gateway.upstream import (
     Answer,
+    AnswerTooLarge,
     Timeouts,
     UpstreamError,
     UpstreamTimeout,
@@ -122,7 +123,7 @@ class Pipeline:
         if theirs := answer.header("x-request-id"):
             record.provider_request_id = candidate.target.provider.redact(theirs)
         if not 200 <= answer.status < 300:
-            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await answer.read(MAX_ERROR_BYTES)))
+            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await _error_body(answer)))
         if exchange.call.stream:
             choices = _choices(exchange.call)
             stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock, choices=choices)
@@ -135,6 +136,14 @@ class Pipeline:
             raise StreamFailed(response.fault)
         record.usage = response.usage
         return Reply(body)
+
+
+async def _error_body(answer: Answer) -> bytes:
+    """What a provider says of its failure; nothing when that is too long to be words. The status counts either way."""
+    try:
+        return await answer.read(MAX_ERROR_BYTES)
+    except AnswerTooLarge:
+        return b""
 
 
 def _match(table: RoutingTable, model: str) -> Match:

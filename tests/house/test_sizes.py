@@ -53,6 +53,4 @@ def test_tests_are_as_long_as_the_source_but_not_much_longer() -> None:
     source = sum(line_count(path) for path in python_files(*SOURCE))
     tests = sum(line_count(path) for path in python_files("tests/"))
     least, most = TEST_RATIO
-    assert least <= tests / source <= most, (
-        f"{tests} lines of tests for {source} of source: wanted are {least} to {most}"
-    )
+    assert least <= tests / source <= most, f"{tests} lines of tests, {source} of source: {least} to {most} are wanted"

@@ -1,5 +1,7 @@
 """The small pages: health, readiness, metrics, and the list of models; and who may see what."""
 
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -86,6 +88,16 @@ async def test_a_route_without_targets_serves_what_providers_offer() -> None:
         ]
         assert (await sluice.post(HELLO | {"model": "other"}))[0].headers["x-sluice-target"] == "mock/other"
         assert (await sluice.post(HELLO | {"model": "unknown"}))[0].status == 404
+
+
+@pytest.mark.parametrize("rest", [{}, {"targets": [{"provider": "off"}]}, {"targets": [{"provider": "gone"}]}])
+async def test_a_name_that_nothing_can_serve_is_not_listed(rest: dict[str, Any]) -> None:
+    text = provider("mock", models=MODELS) + provider("off", enabled=False)
+    async with gateway(
+        text + route("gpt-5", "mock", models=("gpt-5",)) + route("lost", models=("lost",), **rest)
+    ) as sluice:
+        assert [model["id"] for model in (await sluice.get("/v1/models"))[1]["data"]] == ["gpt-5"]
+        assert (await sluice.get("/v1/models/lost"))[0].status == 404
 
 
 async def test_requests_attempts_and_tokens_are_counted() -> None:
