@@ -25,6 +25,7 @@ format: $(VENV)/.dev
 
 generate: $(VENV)/.dev
 	@$(BIN)/python -m sluice_config.crd crds
+	@$(BIN)/python -m sluice_config.unhonoured --write docs/known-weaknesses.md
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench

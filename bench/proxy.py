@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
 from bench.contender import Contender
 from bench.contenders import nginx, sluice
@@ -77,7 +76,7 @@ def _introduction(rounds: int, missing: set[str]) -> str:
 
 
 def _ratio(values: list[float], baseline: list[float]) -> str:
-    return f"{median(values) / median(baseline):.2f}"
+    return spread([value / base for value, base in zip(values, baseline, strict=True)], 2)
 
 
 def _plain(contenders: list[Contender]) -> str:

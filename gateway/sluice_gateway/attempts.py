@@ -1,6 +1,7 @@
 """What went wrong with each target of a request, and what the caller is told when none is left."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sluice_gateway.errors import (
@@ -47,14 +48,20 @@ class AttemptFailed(Exception):
         self.attempt = attempt
 
 
-def refusal(fault: Fault, message: str) -> ProviderRefused:
-    """The caller's own mistake, as the provider put it."""
-    return ProviderRefused(message, status=fault.status, code=fault.code, kind=fault.type, param=fault.param)
+def refusal(fault: Fault, redact: Callable[[str], str]) -> ProviderRefused:
+    """The caller's own mistake, as the provider put it, but for what ``redact`` takes out."""
+    code, kind, param = (word and redact(word) for word in (fault.code, fault.type, fault.param))
+    return ProviderRefused(redact(fault.message), status=fault.status, code=code, kind=kind, param=param)
 
 
-def failure_of(attempts: list[Attempt]) -> GatewayError:
-    """The error for a request whose attempts have all failed; a single one is named for what it was."""
+def failure_of(attempts: list[Attempt], *, late: bool) -> GatewayError:
+    """The error for a request whose attempts have all failed; a single one is named for what it was.
+
+    ``late``: the caller's own time has run out, so that no further target was asked.
+    """
     details = {"attempts": [attempt.described() for attempt in attempts]}
+    if late:
+        return UpstreamTimedOut("no target has served within x-request-timeout-ms", details=details)
     if len(attempts) > 1:
         message = f"none of {len(attempts)} targets could serve the request"
         return AllProvidersFailed(message, retry_after=_soonest(attempts), details=details)
@@ -68,7 +75,7 @@ def failure_of(attempts: list[Attempt]) -> GatewayError:
         return ProviderAuthFailed(message, details=details)
     if kind is FaultKind.TIMEOUT:
         return UpstreamTimedOut(message, details=details)
-    return ProviderError(message, details=details)
+    return ProviderError(message, retry_after=_soonest(attempts), details=details)
 
 
 def _soonest(attempts: list[Attempt]) -> int | None:

@@ -13,14 +13,14 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Callers:
-    """Finds the consumer of a key.
+    """Finds the consumer of a key; of several with the same key, the last by name.
 
     A look-up by digest takes no time that depends on how much of a key was guessed right.
     """
 
     def __init__(self, keys: Mapping[str, Secret], *, required: bool) -> None:
         self._required = required
-        self._consumers = {_digest_of(secret.reveal()): consumer for consumer, secret in sorted(keys.items())}
+        self._consumers = {digest_of(secret.reveal()): consumer for consumer, secret in sorted(keys.items())}
 
     def identify(self, authorization: str | None) -> str:
         """The consumer of an ``Authorization`` header. Raises InvalidAPIKey when keys are required and this is none."""
@@ -43,7 +43,7 @@ def read_key(text: str) -> Secret:
     return secret
 
 
-def _digest_of(entry: str) -> str:
+def digest_of(entry: str) -> str:
     """An entry of the Secret is a key, or ``sha256:`` and its digest in hex."""
     if entry.startswith(_HASHED):
         return entry.removeprefix(_HASHED).lower()

@@ -4,6 +4,7 @@ The body is relayed byte for byte with only the value of ``model`` replaced, so 
 and the digits of numbers survive.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from sluice_gateway.errors import CallerError, InvalidJSON
 
 MAX_DEPTH = 256  # of nesting; the deepest JSON schemas of tools stay far below, and what is deeper is an attack
 MAX_MODEL_LENGTH = 256  # the bound of ModelRoute.spec.models; a longer name can't be served, and is not worth logging
+
+# Providers written in Go (Ollama) read keys in any case, and of several the last: what we routed by would not count.
+_OTHER_SPELLINGS = frozenset(map("".join, itertools.product(*((c, c.upper()) for c in "model")))) - {"model"}
 
 _decode = msgspec.json.Decoder().decode
 
@@ -70,6 +74,10 @@ def parse(body: bytes) -> Call:
         raise CallerError("model must be a string that names a model", param="model")
     if len(model) > MAX_MODEL_LENGTH:
         raise CallerError(f"model must have at most {MAX_MODEL_LENGTH} characters", param="model")
+    if not model.isprintable():
+        raise CallerError("model has control characters", param="model")  # no header of the reply could name it
+    if not _OTHER_SPELLINGS.isdisjoint(document):
+        raise CallerError("model stands more than once in the body, in different spellings", param="model")
     stream = document.get("stream")
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")

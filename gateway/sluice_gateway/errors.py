@@ -20,6 +20,8 @@ class GatewayError(Exception):
     status: int = 500
     code: str | None = "internal_error"
     type: str = "server_error"
+    label: str = ""
+    """What metrics show in the place of a code that is somebody else's word; "" for codes of ours, which are few."""
 
     def __init__(
         self,
@@ -181,6 +183,8 @@ class UpstreamTimedOut(GatewayError):
 
 class ProviderRefused(CallerError):
     """The provider found the caller's request at fault: its own status, code and words are passed on."""
+
+    label = "provider_refused"
 
     def __init__(self, message: str, *, status: int, code: str | None, kind: str | None, param: str | None) -> None:
         super().__init__(message, param=param)

@@ -7,29 +7,46 @@ from sluice_gateway.errors import Overloaded
 
 
 class InFlight:
-    """A bound on requests, entered as a context by each of them."""
+    """A bound on requests, entered as a context by each of them.
+
+    ``draining``: no more are wanted, those that come on open connections are the last of theirs. ``given_up``:
+    whoever waited for the last one waits no longer; what is still served will be cut.
+    """
 
     def __init__(self, limit: int) -> None:
-        self.count = 0
+        self.draining = False
+        self.given_up = False
         self._limit = limit
+        self._tasks: set[asyncio.Task[object] | None] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._tasks)
+
     def __enter__(self) -> None:
         """Raises Overloaded."""
-        if self.count >= self._limit:
+        if len(self._tasks) >= self._limit:
             raise Overloaded(
                 "the gateway is serving as many requests as it may (SLUICE_MAX_IN_FLIGHT); try again", retry_after=1
             )
-        self.count += 1
+        self._tasks.add(asyncio.current_task())
         self._empty.clear()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.count -= 1
-        if not self.count:
+        self._tasks.discard(asyncio.current_task())
+        if not self._tasks:
             self._empty.set()
+
+    def give_up(self) -> None:
+        """Cut those that are left. Each may still tell its caller."""
+        self.given_up = True
+        for task in filter(None, self._tasks):
+            task.cancel()
 
     async def drained(self) -> None:
         """Wait until none is left."""

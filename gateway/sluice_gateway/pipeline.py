@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
-from sluice_gateway.errors import ModelNotFound
-from sluice_gateway.providers.adapter import BadEvent, Fault, FaultKind
+from sluice_gateway.errors import ModelNotFound, ProviderRefused
+from sluice_gateway.providers.adapter import Fault, FaultKind
 from sluice_gateway.relay import Client, Stream, StreamFailed
 from sluice_gateway.routing.plan import Candidate, make_plan
 from sluice_gateway.routing.table import Match, RoutingTable
-from sluice_gateway.telemetry.record import Record, Recorder
+from sluice_gateway.sse import BadEvent
+from sluice_gateway.telemetry.record import LEFT, Record, Recorder
 from sluice_gateway.upstream import (
     Answer,
+    AnswerTooLarge,
     Timeouts,
     UpstreamError,
     UpstreamTimeout,
@@ -24,6 +26,7 @@ from sluice_gateway.upstream import (
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
 MAX_ERROR_BYTES = 64 * 1024
+_LEAST_SECONDS = 0.001  # of a caller's own time, to begin anything in
 
 
 class Reply(NamedTuple):
@@ -65,23 +68,33 @@ class Pipeline:
         record.route = match.route.label
         attempts: list[Attempt] = []
         for candidate in make_plan(match, call.model).to_try():
-            record.target, record.target_kind = candidate.label, candidate.target.kind
-            record.attempts += 1
+            if self._is_late(exchange):
+                break
+            body = candidate.target.provider.adapter.build_request(call, candidate.model)
+            record.tries(candidate.label, candidate.target.kind)
+            result: str = LEFT
             try:
-                reply = await self._attempt(exchange, candidate)
+                reply = await self._attempt(exchange, candidate, body)
+                result = record.code or "served"
             except AttemptFailed as failed:
                 attempts.append(failed.attempt)
                 record.failed_attempts.append(failed.attempt.described())
-                self._recorder.attempt(candidate.target.kind, failed.attempt.fault.kind)
+                result = failed.attempt.fault.kind
+            except ProviderRefused:
+                result = FaultKind.CALLER
+                raise
             else:
-                self._recorder.attempt(candidate.target.kind, record.code or "served")
                 return reply
-        raise failure_of(attempts)
+            finally:
+                self._recorder.attempt(candidate.target.kind, result)
+        raise failure_of(attempts, late=self._is_late(exchange))
 
-    async def _attempt(self, exchange: Exchange, candidate: Candidate) -> Reply | None:
+    def _is_late(self, exchange: Exchange) -> bool:
+        return exchange.deadline is not None and exchange.deadline - self._clock() < _LEAST_SECONDS
+
+    async def _attempt(self, exchange: Exchange, candidate: Candidate, body: bytes) -> Reply | None:
         """Ask one target. Raises AttemptFailed when another may serve, CallerError when none would."""
         target, started = candidate.target, self._clock()
-        body = target.provider.adapter.build_request(exchange.call, candidate.model)
         timeouts = _until(target.timeouts, exchange.deadline, started)
         headers = (("x-request-id", exchange.record.request_id),)
         answer = None
@@ -97,9 +110,9 @@ class Pipeline:
         finally:
             if answer is not None:
                 answer.close()
-        reason = target.provider.redact(fault.message)
         if fault.kind is FaultKind.CALLER:
-            raise refusal(fault, reason)
+            raise refusal(fault, target.provider.redact)
+        reason = target.provider.redact(fault.message)
         if fault.kind is FaultKind.KEY_REFUSED:
             reason = "the provider refused the gateway's key"
         status = answer.status if answer is not None else None
@@ -107,11 +120,13 @@ class Pipeline:
 
     async def _relay(self, exchange: Exchange, candidate: Candidate, answer: Answer) -> Reply | None:
         record, adapter = exchange.record, candidate.target.provider.adapter
-        record.provider_request_id = answer.header("x-request-id")
+        if theirs := answer.header("x-request-id"):
+            record.provider_request_id = candidate.target.provider.redact(theirs)
         if not 200 <= answer.status < 300:
-            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await answer.read(MAX_ERROR_BYTES)))
+            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await _error_body(answer)))
         if exchange.call.stream:
-            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock)
+            choices = _choices(exchange.call)
+            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock, choices=choices)
             await stream.relay(self._keepalive_seconds)
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
@@ -121,6 +136,14 @@ class Pipeline:
             raise StreamFailed(response.fault)
         record.usage = response.usage
         return Reply(body)
+
+
+async def _error_body(answer: Answer) -> bytes:
+    """What a provider says of its failure; nothing when that is too long to be words. The status counts either way."""
+    try:
+        return await answer.read(MAX_ERROR_BYTES)
+    except AnswerTooLarge:
+        return b""
 
 
 def _match(table: RoutingTable, model: str) -> Match:
@@ -135,11 +158,17 @@ def _match(table: RoutingTable, model: str) -> Match:
     return match
 
 
+def _choices(call: Call) -> int:
+    """How many answers the caller wants at once; what makes no sense is the provider's to refuse."""
+    wanted = call.document.get("n")
+    return wanted if type(wanted) is int else 1
+
+
 def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:
     """``timeouts``, shortened to what is left until the caller's own deadline."""
     if deadline is None or deadline - now >= timeouts.total:
         return timeouts
-    left = max(0.001, deadline - now)
+    left = max(_LEAST_SECONDS, deadline - now)
     return Timeouts(
         connect=min(timeouts.connect, left),
         first_byte=min(timeouts.first_byte, left),

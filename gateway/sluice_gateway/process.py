@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import resource
+import time
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
@@ -56,35 +57,58 @@ class Process:
         self._observer = observer
         self._stopping = asyncio.Event()
         self.internal: Address | None = None
+        self._grace: asyncio.Timeout | None = None
         self.listening: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
         """Begin to drain."""
         self._stopping.set()
 
+    def interrupt(self) -> None:
+        """Begin to drain; the second time, end at once: somebody sits in front of it and waits."""
+        if self._grace is not None:
+            self._grace.reschedule(0)
+        self.stop()
+
     async def run(self) -> None:
         """Serve. Raises CannotListen, and what breaks the source."""
-        settings, clock = self._settings, asyncio.get_running_loop().time
+        settings, clock = self._settings, time.monotonic
         metrics, http = Metrics(), _upstream(self._environ)
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
         configuration = Configuration(
             http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
         )
         pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
-        inference = Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes)
+        inference = Inference(
+            configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
+        )
         app = App(inference, configuration, in_flight, metrics)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(http.close)
             if settings.internal_listen is not None:  # entered first: it is closed last
-                self.internal = (await stack.enter_async_context(_listening(app.internal(), settings.internal_listen)))[
-                    1
-                ]
+                self.internal = (
+                    await stack.enter_async_context(self._listening(app.internal(), settings.internal_listen))
+                )[1]
             door = app.api() if self.internal else app.both()
-            site, address = await stack.enter_async_context(_listening(door, settings.listen))
+            site, address = await stack.enter_async_context(self._listening(door, settings.listen))
             self.listening.set_result(address)
             await self._until_stopped(configuration)
-            app.draining = door.closing = True
             await self._drain(site, in_flight)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self, door: Door, address: Address) -> AsyncIterator[tuple[web.TCPSite, Address]]:
+        """Serve a door. Gives the site and its address, in which a port of 0 is replaced. Raises CannotListen."""
+        runner = web.ServerRunner(Server(door.handle, self._logger), shutdown_timeout=_CLOSE_SECONDS)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)
+            try:
+                await site.start()
+            except OSError as error:
+                raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+            yield site, Address(address.host, runner.addresses[0][1])
+        finally:
+            await runner.cleanup()
 
     async def _until_stopped(self, configuration: Configuration) -> None:
         """Follow the source until told to stop; if following ends by itself, so does the process."""
@@ -99,31 +123,20 @@ class Process:
             raise RuntimeError("the source of the configuration has ended")
 
     async def _drain(self, site: web.TCPSite, in_flight: InFlight) -> None:
-        """No new connection; what is being served may end."""
+        """Not ready at once, no new connection; what is being served may end."""
+        in_flight.draining = True
         self._logger.info("draining", in_flight=in_flight.count, seconds=self._settings.drain_seconds)
         await site.stop()
         try:
-            async with asyncio.timeout(self._settings.drain_seconds):
+            async with asyncio.timeout(self._settings.drain_seconds) as grace:
+                self._grace = grace
                 await in_flight.drained()
         except TimeoutError:
             self._logger.warning("grace period over", in_flight=in_flight.count)
+            in_flight.give_up()
+        finally:
+            self._grace = None
         self._logger.info("stopped")
-
-
-@contextlib.asynccontextmanager
-async def _listening(door: Door, address: Address) -> AsyncIterator[tuple[web.TCPSite, Address]]:
-    """Serve a door. Gives the site and its address, in which a port of 0 is replaced. Raises CannotListen."""
-    runner = web.ServerRunner(Server(door.handle), shutdown_timeout=_CLOSE_SECONDS)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
-        yield site, Address(address.host, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
 
 
 def _upstream(environ: Mapping[str, str]) -> Upstream:
@@ -134,11 +147,9 @@ def _upstream(environ: Mapping[str, str]) -> Upstream:
 
 
 def allow_many_connections() -> None:
-    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for programs that use
-    select().
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
+    """Raise the soft limit of open files: each connection is one, and the usual 1,024 is for users of select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and does not mean it
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sluice_gateway import sse
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
-from sluice_gateway.providers.adapter import BadEvent, Fault
+from sluice_gateway.providers.adapter import Event, Fault
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.upstream import Answer, UpstreamError, UpstreamTimeout
@@ -37,19 +37,14 @@ class Client(Protocol):
         ...
 
     async def drained(self) -> None:
-        """Wait until the caller has taken enough. Raises ConnectionError when it has left."""
+        """Wait until the caller has taken enough. Raises ConnectionError when it has left, or takes nothing."""
         ...
 
     async def end(self) -> None:
         """Close the answer cleanly."""
         ...
 
-    def abort(self) -> None:
-        """Drop the connection: the caller has stopped reading."""
-        ...
 
-
-STALL_SECONDS = 60.0  # a caller that takes nothing for so long is gone; the same patience that providers get by default
 _END_SECONDS = 0.05  # after the shape's end mark: how long the transport's own end may lag, to keep the connection
 
 
@@ -58,10 +53,20 @@ class _Done(Exception):
 
 
 class Stream:
-    """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer."""
+    """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer.
+
+    ``choices``: how many answers the caller has asked for, which come side by side.
+    """
 
     def __init__(
-        self, answer: Answer, provider: Provider, client: Client, record: Record, clock: Callable[[], float]
+        self,
+        answer: Answer,
+        provider: Provider,
+        client: Client,
+        record: Record,
+        clock: Callable[[], float],
+        *,
+        choices: int = 1,
     ) -> None:
         self._answer = answer
         self._provider = provider
@@ -69,7 +74,9 @@ class Stream:
         self._record = record
         self._clock = clock
         self._framer = sse.Framer()
-        self._finished = False  # a finish_reason was seen: what follows is welcome, but its lack is no cut
+        self._parse_event = provider.adapter.parse_event
+        self._choices = choices
+        self._finished: set[int] = set()  # their finish_reason was seen
         self._done = False
         self._wrote = clock()
         self._waiting = False
@@ -83,41 +90,42 @@ class Stream:
         """
         silence = _Silence(self, keepalive_seconds)
         try:
-            await self._pump()
-        except (UpstreamError, BadEvent, StreamFailed) as error:
-            if not self._client.started:
-                raise
-            if not self._finished:
-                self._break_off(error)
+            try:
+                await self._pump()
+            except (UpstreamError, sse.BadEvent, StreamFailed) as error:
+                if not self._client.started:
+                    raise
+                if len(self._finished) < self._choices:  # else what follows is welcome, but its lack is no cut
+                    self._break_off(error)
+            await self._end()
         finally:
             silence.stop()
-        if not self._done and not self._record.code:
-            self._client.write(sse.DONE)
-        await self._client.end()
         if self._done:
             await self._await_end()
 
     async def _pump(self) -> None:
         answer = self._answer
-        if not (answer.header("content-type") or "").startswith("text/event-stream"):
-            raise BadEvent("a stream was asked for, and the provider answered with something else")
+        if not (answer.header("content-type") or "").lower().startswith("text/event-stream"):
+            raise sse.BadEvent("a stream was asked for, and the provider answered with something else")
         try:
             await self._begin()
             await answer.relay(self)
-            if rest := self._framer.rest():
-                self._pass_on(rest)
+            if (rest := self._framer.rest()) and not self.feed(rest):
+                await self.drained()
         except _Done:
             return
         if not self._finished and not self._done:
-            raise BadEvent("the provider's stream ended before its answer did")
+            raise sse.BadEvent("the provider's stream ended before its answer did")
 
     async def _begin(self) -> None:
         """Wait for the first event, which commits to this target: comments alone do not."""
         while not self._client.started and (piece := await self._answer.chunk()):
-            frames = self._framed(piece)
+            frames = self._framer.feed(piece)
             if events := sse.data_of(frames):
                 for data in events:
-                    self._note(data)
+                    self._note(self._parse_event(data))
+                if not self._opens(len(events)):
+                    await self.drained()
                 if not self._client.started:  # silence may have been filled meanwhile
                     await self._client.start()
                 if not self._send(frames):
@@ -125,12 +133,33 @@ class Stream:
 
     def feed(self, piece: bytes) -> bool:
         """Pass a piece on. Called straight from the provider's connection: this is where streams spend their time."""
+        frames = b""
         try:
-            frames = self._framed(piece)
-            return self._pass_on(frames) if frames else True
-        except (BadEvent, StreamFailed) as error:
+            frames = self._framer.feed(piece)
+            if not frames:
+                return True
+            for data in sse.data_of(frames):
+                if (event := self._parse_event(data)) is not None:
+                    self._note(event)
+        except (sse.BadEvent, StreamFailed) as error:
             self._failure = error
+            self._salvage(frames)
             return False
+        if self._record.first_byte is None and not self._opens(len(sse.data_of(frames))):
+            return False
+        return self._send(frames)
+
+    def _salvage(self, frames: bytes) -> None:
+        """Send those of ``frames`` that stand before the one that is broken or a refusal."""
+        good = 0
+        for data in sse.data_of(frames):
+            try:
+                self._note(self._parse_event(data))
+            except (sse.BadEvent, StreamFailed):
+                break
+            good += 1
+        if good and self._opens(good):
+            self._send(sse.first(frames, good))
 
     async def drained(self) -> None:
         """Wait for a slow caller. Raises what ``feed`` ran into, or that the answer is done."""
@@ -143,40 +172,27 @@ class Stream:
         self._waiting = False
         self._wrote = self._clock()
 
-    def _framed(self, piece: bytes) -> bytes:
-        try:
-            return self._framer.feed(piece)
-        except sse.FrameTooLarge as error:
-            raise BadEvent(f"the provider sent {error}") from error
+    def _opens(self, events: int) -> bool:
+        """Whether so many events begin an answer: the end mark alone does not."""
+        if self._record.first_byte is None and events:
+            if self._done and events == 1:
+                self._failure = sse.BadEvent("the provider's stream ended before it began")
+                return False
+            self._record.first_byte = self._clock()
+        return True
 
-    def _pass_on(self, frames: bytes) -> bool:
-        """Read what whole frames say, then send them as they came; those before a broken one still go out."""
-        good = 0
-        try:
-            for data in sse.data_of(frames):
-                self._note(data)
-                good += 1
-        except (BadEvent, StreamFailed):
-            if good:
-                self._send(sse.first(frames, good))
-            raise
-        return self._send(frames)
-
-    def _note(self, data: bytes) -> None:
-        event = self._provider.adapter.parse_event(data)
+    def _note(self, event: Event | None) -> None:
         if event is None:
             return
         if event.fault is not None:
             raise StreamFailed(event.fault)
-        self._finished |= event.finished
+        self._finished.update(event.finished)
         self._done |= event.done
         if event.usage is not None:
             self._record.usage = event.usage
 
     def _send(self, frames: bytes) -> bool:
         self._wrote = self._clock()
-        if self._record.first_byte is None:
-            self._record.first_byte = self._wrote
         return self._client.write(frames) and not self._done
 
     def _break_off(self, error: Exception) -> None:
@@ -185,6 +201,14 @@ class Stream:
         told = kind(f"the stream broke off: {self._provider.redact(str(error))}")
         self._record.failed(told.status, told.code or "", told.message)
         self._client.write(sse.error_frame(told.body()))
+
+    async def _end(self) -> None:
+        """The last of what the caller gets: from here on, silence can only be its own."""
+        if not self._done and not self._record.code:
+            self._client.write(sse.DONE)
+        self._waiting = True
+        await self._client.end()
+        self._record.served()
 
     async def _await_end(self) -> None:
         try:
@@ -199,10 +223,8 @@ class Stream:
         return self._clock() - self._wrote
 
     async def fill_silence(self) -> None:
-        """Send a comment, which the standard tells clients to ignore; or give up on a caller that takes nothing."""
-        if self._waiting:
-            if self.quiet_for() >= STALL_SECONDS:
-                self._client.abort()
+        """Send a comment, which the standard tells clients to ignore."""
+        if self._waiting:  # a caller that does not take what there is needs no more of it
             return
         if not self._client.started:
             await self._client.start()

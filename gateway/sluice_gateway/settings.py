@@ -1,8 +1,11 @@
 """Settings of the gateway process: flags of the command, else ``SLUICE_*`` variables, else the defaults here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class InvalidSetting(Exception):
@@ -20,7 +23,7 @@ class Address:
     def parse(cls, text: str, *, name: str) -> Self:
         """Read ``host:port``, ``:port`` or ``[v6]:port``. Raises InvalidSetting."""
         host, separator, port = text.rpartition(":")
-        if not separator or not port.isdigit() or int(port) > 65535:
+        if not separator or not _DIGITS.fullmatch(port) or int(port) > 65535:
             raise InvalidSetting(f"{name}: {text!r} is not HOST:PORT or :PORT")
         return cls(host.strip("[]"), int(port))
 
@@ -34,6 +37,7 @@ class Settings:
     """Bytes, requests and seconds, as the names say.
 
     ``internal_listen``: None when ``listen`` serves the internal paths too. ``auth``: whether callers must show a key.
+    ``stall_seconds`` has no variable: after so long, a caller that takes nothing is gone.
     """
 
     listen: Address = Address("", 8080)
@@ -45,6 +49,7 @@ class Settings:
     max_in_flight: int = 1000
     keepalive_seconds: float = 15.0
     drain_seconds: float = 300.0
+    stall_seconds: float = 60.0
     log_level: str = "info"
 
     @classmethod
@@ -87,6 +92,6 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, least: int =
     text = environ.get(name)
     if not text:
         return default
-    if not text.isdigit() or int(text) < least:
+    if not _DIGITS.fullmatch(text) or int(text) < least:
         raise InvalidSetting(f"{name}: {text!r} is not a whole number of at least {least}")
     return int(text)

@@ -202,3 +202,15 @@ def test_the_same_name_in_two_kinds_is_no_duplicate() -> None:
     resources = Resources([route("a", ["chat"], [{"provider": "a"}])], [provider("a")], [cache("a")])
     compiled = compile_resources(Gateway(), resources)
     assert {found.level for found in compiled.findings} == {Level.INFO}
+
+
+def test_guesses_at_what_was_meant_are_few_and_the_same_for_the_same_name() -> None:
+    """Looking for close names takes longer than all of compile: whoever writes resources must not decide how often."""
+    lost = [{"provider": f"openai-{number}"} for number in range(100, 116)]
+    routes = [route(f"r{number}", [f"m{number}"], lost) for number in range(3)]
+    wide = [route(f"w{number}", [f"w{number}"], [{"provider": f"openai-x{number}"}]) for number in range(200)]
+    findings = compile_resources(Gateway(), Resources([*routes, *wide], [provider("openai-1", "openai")])).findings
+    guesses = [found.message for found in findings if found.reason == "ProviderNotFound"]
+    guessed = [message for message in guesses if message.endswith("; did you mean openai-1?")]
+    assert len(guesses) == 3 * 16 + 200
+    assert len(guessed) == 3 * 16 + 100 - 16

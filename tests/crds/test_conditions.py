@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from tests.support.resources import cache, inputs, provider, read, route
 
 FOLDER = Path(__file__).parents[1] / "golden"
 RULES = sorted(file.name.removesuffix(".in.yaml") for file in (FOLDER / "compile").glob("*.in.yaml"))
-KEYED = {"credentials": {"secretRef": {"name": "openai", "key": "api-key"}}}
+KEYED: dict[str, Any] = {"credentials": {"secretRef": {"name": "openai", "key": "api-key"}}}
 CHAT = ResourceKey("ModelRoute", "default", "chat")
 OPENAI = ResourceKey("ProviderPolicy", "default", "openai")
 

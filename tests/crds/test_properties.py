@@ -150,4 +150,5 @@ FIELDS = st.sampled_from(["provider", "baseURL", "headers", "credentials", "mode
 
 @given(st.dictionaries(FIELDS, VALUES))
 def test_any_value_in_a_known_field_is_taken_or_refused_in_words(spec: Document) -> None:
-    assert all(problem.field.startswith("spec") for problem in mistakes(document("ProviderPolicy", "a", spec)))
+    found = mistakes(document("ProviderPolicy", "a", spec))
+    assert all(problem.field.startswith("spec") or problem.message.endswith("more mistakes") for problem in found)

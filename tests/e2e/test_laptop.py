@@ -13,7 +13,7 @@ import pytest
 from sluice_gateway.process import allow_many_connections
 from tests.support.command import SLUICE, running, sluice_up
 from tests.support.gateway import CHAT, HELLO, provider, route
-from tests.support.upstream import LAST_CHUNK, Peer, Request, chunk, serve, stream_head
+from tests.support.upstream import LAST_CHUNK, Peer, Request, chunk, says_then_stalls, serve, stream_head
 
 ROOT = Path(__file__).parents[2]
 STREAM = HELLO | {"stream": True}
@@ -120,6 +120,34 @@ async def test_sigterm_lets_streams_finish_and_exits_with_0(tmp_path: Path) -> N
                 stopping.set()
                 assert (await response.read()).endswith(b"data: [DONE]\n\n")
             assert await command.ended() == 0
+
+
+async def test_a_second_interrupt_does_not_wait_for_streams(tmp_path: Path) -> None:
+    frame = chunk(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+    async with serve(says_then_stalls(stream_head() + frame)) as upstream:
+        (tmp_path / "all.yaml").write_text(provider("up", upstream.url) + route("chat", "up/gpt"))
+        async with sluice_up(tmp_path / "all.yaml", state=tmp_path) as command, aiohttp.ClientSession() as session:
+            url = await command.serves()
+            async with session.post(url + CHAT, json=STREAM) as response:
+                await response.content.readuntil(b"\n\n")
+                command.send(signal.SIGINT)
+                await command.until(lambda: "draining" in command.err)
+                command.send(signal.SIGINT)
+                assert await command.ended() == 0
+    assert "grace period over" in command.err
+    assert "Traceback" not in command.err
+
+
+async def test_nobody_needs_to_read_what_it_prints(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(provider("mock") + route("chat", "mock/one"))
+    script = f"{SLUICE} up -f {tmp_path}/all.yaml --listen 127.0.0.1:0 | head -n 1"
+    async with running("bash", "-c", script, env={"XDG_STATE_HOME": str(tmp_path)}) as command:
+        url = await command.serves()
+        (tmp_path / "all.yaml").write_text(provider("mock") + route("chat", "mock/two"))
+        await command.until(lambda: command.err.count('"configuration loaded"') == 2)
+        (tmp_path / "all.yaml").write_text(provider("mock") + route("chat", "mock/three"))
+        await command.until(lambda: command.err.count('"configuration loaded"') == 3)
+        assert (await ask(url))[1]["model"] == "three"
 
 
 async def test_a_taken_address_is_said_plainly(tmp_path: Path) -> None:

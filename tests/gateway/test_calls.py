@@ -148,3 +148,10 @@ def test_the_longest_of_prompts_is_read_in_linear_time() -> None:
     text = (b'say \\"model\\" \\n {[' * 600_000)[:12_000_000].rstrip(b"\\")
     body = b'{"x":"model","messages":[' + b"{}," * 300 + b'{"content":"' + text + b'"}],"model":"a"}'
     assert parse(body).body_for("b").endswith(b'"model":"b"}')
+
+
+@pytest.mark.parametrize("key", ["Model", "MODEL", "mOdel", "\\u004dodel"])
+def test_model_in_another_spelling_is_refused(key: str) -> None:
+    with pytest.raises(CallerError, match="spellings") as caught:
+        parse(f'{{"model": "cheap", "{key}": "dear"}}'.encode())
+    assert caught.value.param == "model"

@@ -19,7 +19,7 @@ def test_an_address_is_read_and_written(text: str, address: Address) -> None:
     assert str(address) == text
 
 
-@pytest.mark.parametrize("text", ["", "8080", "host:", "host:http", "host:70000", ":-1"])
+@pytest.mark.parametrize("text", ["", "8080", "host:", "host:http", "host:70000", ":-1", ":\u00b2"])
 def test_a_wrong_address_is_named(text: str) -> None:
     with pytest.raises(InvalidSetting, match="listen address"):
         Settings.read({}, listen=text or "x")
@@ -93,6 +93,8 @@ def test_a_flag_wins_over_a_variable() -> None:
         ("SLUICE_MAX_IN_FLIGHT", "-1"),
         ("SLUICE_KEEPALIVE_SECONDS", "1.5"),
         ("SLUICE_DRAIN_SECONDS", "soon"),
+        ("SLUICE_DRAIN_SECONDS", "\u00b2"),
+        ("SLUICE_MAX_IN_FLIGHT", "1" * 5000),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:

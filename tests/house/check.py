@@ -30,6 +30,7 @@ CHECKS = (
     Check("imports", (str(BIN / "lint-imports"), "--no-logo"), "the contracts are in pyproject.toml"),
     Check("house", (PYTHON, "-m", "pytest", "-q", "--no-header", "tests/house")),
     Check("crds", (PYTHON, "-m", "sluice_config.crd", "--check", "crds"), "make generate"),
+    Check("docs", (PYTHON, "-m", "sluice_config.unhonoured", "--check", "docs/known-weaknesses.md"), "make generate"),
 )
 
 

@@ -52,8 +52,5 @@ def test_functions_are_mostly_short(percent: int, limit: int) -> None:
 def test_tests_are_as_long_as_the_source_but_not_much_longer() -> None:
     source = sum(line_count(path) for path in python_files(*SOURCE))
     tests = sum(line_count(path) for path in python_files("tests/"))
-    ratio = tests / source
-    if not TEST_RATIO[0] <= ratio <= TEST_RATIO[1]:
-        pytest.skip(
-            f"{tests} lines of tests for {source} of source: {ratio:.2f}, wanted {TEST_RATIO[0]} to {TEST_RATIO[1]}"
-        )
+    least, most = TEST_RATIO
+    assert least <= tests / source <= most, f"{tests} lines of tests, {source} of source: {least} to {most} are wanted"

@@ -97,7 +97,7 @@ class Children:
         """As server-side apply with one manager: what the manager no longer mentions goes, what others added stays."""
         before = self.live.get(key_of(child), {})
         kept = {name: value for name, value in before.items() if name not in {"data", "binaryData", "spec"}}
-        defaults = {"status": {}} if child["kind"] == "HorizontalPodAutoscaler" else {}
+        defaults: Object = {"status": {}} if child["kind"] == "HorizontalPodAutoscaler" else {}
         self.live[key_of(child)] = _merged(kept | defaults, child)
 
     def index(self) -> Index:
@@ -155,6 +155,6 @@ def _merged(base: Object, over: Object) -> Object:
     result = dict(base)
     for name, value in over.items():
         there = result.get(name)
-        whole = name in {"data", "binaryData", "spec"} or not isinstance(value, dict) or not isinstance(there, dict)
-        result[name] = value if whole else _merged(there, value)
+        parts = name not in {"data", "binaryData", "spec"} and isinstance(value, dict) and isinstance(there, dict)
+        result[name] = _merged(there or {}, value) if parts else value
     return result

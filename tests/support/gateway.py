@@ -166,6 +166,21 @@ class RunningGateway:
 
 
 @contextlib.asynccontextmanager
+async def asking(
+    sluice: RunningGateway, body: dict[str, Any]
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A caller on a connection of its own, who has asked and reads only when the test does, but for a few KiB."""
+    host, port = sluice.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
+    data = json.dumps(body).encode()
+    writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+@contextlib.asynccontextmanager
 async def gateway(
     *events: str | Loaded | Refused, environ: Mapping[str, str] | None = None, **settings: Any
 ) -> AsyncIterator[RunningGateway]:

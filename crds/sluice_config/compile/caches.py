@@ -1,12 +1,12 @@
 """CachePolicies: what they are to a gateway, and which of their references are missing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from sluice_config.compile.inputs import NameKey, Resources, missing_key, missing_secret
-from sluice_config.compile.providers import Obstacle
+from sluice_config.compile.inputs import Resources, missing_key, missing_secret
+from sluice_config.compile.providers import Providers
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.cache_policy import CachePolicy
-from sluice_config.snapshot import Cache, Provider
+from sluice_config.snapshot import Cache
 
 
 def compile_cache(policy: CachePolicy) -> Cache:
@@ -30,14 +30,12 @@ def compile_cache(policy: CachePolicy) -> Cache:
     )
 
 
-def cache_findings(
-    policy: CachePolicy, resources: Resources, providers: Mapping[NameKey, Provider | Obstacle]
-) -> Iterator[Finding]:
+def cache_findings(policy: CachePolicy, resources: Resources, providers: Providers) -> Iterator[Finding]:
     """References of the policy that lead nowhere."""
     yield from _missing_data(policy, resources)
     embedder, namespace = policy.spec.semantic.embedder, policy.metadata.namespace
     if embedder.provider is not None and (namespace, embedder.provider) not in providers:
-        message = f"ProviderPolicy {namespace}/{embedder.provider} not found"
+        message = providers.not_found(namespace, embedder.provider)
         yield Finding(policy.key, "spec.semantic.embedder.provider", Level.ERROR, "ProviderNotFound", message)
 
 

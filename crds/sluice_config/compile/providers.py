@@ -1,8 +1,10 @@
 """ProviderPolicies: which are usable, and what they are to a gateway."""
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluice_config.compile.inputs import Resources, missing_secret
+from sluice_config.compile.inputs import NameKey, Resources, missing_secret
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.provider_policy import ProviderPolicy, ServiceRef
 from sluice_config.snapshot import CredentialRef, Provider
@@ -10,6 +12,9 @@ from sluice_config.unhonoured import NOT_HONOURED, UNSERVED_VENDORS
 
 WITHOUT_VERSION_PATH = frozenset({"anthropic", "azure", "cohere", "google"})
 """Vendors whose SDKs take a base URL without a version path; the others' end in /v1."""
+
+_MOST_GUESSES, _MOST_NAMES = 100, 100
+"""How many lost names are compared to how many others: 0.1 s in all, whoever writes how many resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,27 @@ class Obstacle:
     def at(self, policy: ProviderPolicy) -> Finding:
         """As a finding about the provider itself."""
         return Finding(policy.key, self.field, self.level, self.reason, self.message)
+
+
+class Providers(dict[NameKey, Provider | Obstacle]):
+    """Every ProviderPolicy by its name: usable, or what keeps it from being so."""
+
+    def __init__(self, known: Mapping[NameKey, Provider | Obstacle] | None = None) -> None:
+        super().__init__(known or {})
+        self._guesses: dict[NameKey, str] = {}
+
+    def not_found(self, namespace: str, name: str) -> str:
+        """That there is none of this name, and which one of the namespace was meant, as far as that can be guessed."""
+        return f"ProviderPolicy {namespace}/{name} not found{self._guess(namespace, name)}"
+
+    def _guess(self, namespace: str, name: str) -> str:
+        known = self._guesses.get((namespace, name))
+        if known is not None or len(self._guesses) == _MOST_GUESSES:
+            return known or ""
+        names = sorted(other for where, other in self if where == namespace)
+        close = difflib.get_close_matches(name, names[:_MOST_NAMES], n=1)
+        guess = self._guesses[namespace, name] = f"; did you mean {close[0]}?" if close else ""
+        return guess
 
 
 def obstacle(policy: ProviderPolicy, given: Resources) -> Obstacle | None:

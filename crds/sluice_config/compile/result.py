@@ -8,7 +8,7 @@ from typing import TypeVar
 from sluice_config.compile.caches import cache_findings, compile_cache
 from sluice_config.compile.inputs import Gateway, NameKey, Resources
 from sluice_config.compile.names import winners
-from sluice_config.compile.providers import Obstacle, compile_provider, obstacle
+from sluice_config.compile.providers import Obstacle, Providers, compile_provider, obstacle
 from sluice_config.compile.routes import Surroundings, attachment_finding, compile_route
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.base import Resource, ResourceKey
@@ -18,8 +18,6 @@ from sluice_config.snapshot import Cache, Provider, Route, Snapshot
 from sluice_config.unhonoured import NOT_HONOURED, unhonoured
 
 R = TypeVar("R", bound=Resource)
-
-Providers = dict[NameKey, Provider | Obstacle]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def compile_resources(gateway: Gateway, resources: Resources) -> Compiled:
         Finding(key, "", Level.ERROR, "Invalid", "declared more than once: none of them is used") for key in duplicates
     }
     findings.update(given.refused)
-    providers: Providers = _refused_providers(given.refused)
+    providers = Providers(_refused_providers(given.refused))
     for policy in given.providers:
         problem = obstacle(policy, given)
         providers[_name(policy)] = problem or compile_provider(policy)
@@ -108,7 +106,7 @@ def _used_caches(routes: Iterable[Route], caches: dict[NameKey, CachePolicy]) ->
     return tuple(compile_cache(caches[name]) for name in sorted(used))
 
 
-def _refused_providers(refused: Iterable[Finding]) -> Providers:
+def _refused_providers(refused: Iterable[Finding]) -> dict[NameKey, Provider | Obstacle]:
     """So that who refers to one is told that it is there, and what is wrong with it."""
     return {
         (finding.resource.namespace, finding.resource.name): Obstacle(

@@ -1,23 +1,23 @@
 """ModelRoutes: which are the gateway's, and what remains of each when names and references are settled."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sluice_config.compile.inputs import Gateway, NameKey
 from sluice_config.compile.names import Winners
-from sluice_config.compile.providers import Obstacle
+from sluice_config.compile.providers import Providers
 from sluice_config.compile.targets import Targets, compile_targets, offer_findings
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.base import ResourceKey
 from sluice_config.resources.model_route import ModelRoute
-from sluice_config.snapshot import Provider, Route
+from sluice_config.snapshot import Route
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a route's references can find, and who has won which name."""
 
-    providers: Mapping[NameKey, Provider | Obstacle]
+    providers: Providers
     caches: frozenset[NameKey]
     won: Winners
 

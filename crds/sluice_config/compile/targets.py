@@ -1,11 +1,10 @@
 """A route's targets: which can be used, and what is wrong with the others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sluice_config.compile.inputs import NameKey
 from sluice_config.compile.names import covers
-from sluice_config.compile.providers import Obstacle
+from sluice_config.compile.providers import Obstacle, Providers
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.base import ResourceKey
 from sluice_config.resources.model_route import ModelRoute, RouteTarget
@@ -20,9 +19,7 @@ class Targets:
     findings: list[Finding] = field(default_factory=list)
 
 
-def compile_targets(
-    route: ModelRoute, models: Sequence[str], providers: Mapping[NameKey, Provider | Obstacle]
-) -> Targets:
+def compile_targets(route: ModelRoute, models: Sequence[str], providers: Providers) -> Targets:
     """Check each target of a route that has won `models`. One that cannot be used stays out, the others stay in."""
     result = Targets()
     usable: list[RouteTarget] = []
@@ -43,12 +40,12 @@ def _problem(
     route: ResourceKey,
     target: RouteTarget,
     models: Sequence[str],
-    providers: Mapping[NameKey, Provider | Obstacle],
+    providers: Providers,
     where: str,
 ) -> Finding | None:
     match providers.get((route.namespace, target.provider)):
         case None:
-            message = f"ProviderPolicy {route.namespace}/{target.provider} not found"
+            message = providers.not_found(route.namespace, target.provider)
             return Finding(route, f"{where}.provider", Level.ERROR, "ProviderNotFound", message)
         case Obstacle() as obstacle:
             message = f"the target stays out: ProviderPolicy {target.provider}: {obstacle.message}"
@@ -66,9 +63,7 @@ def _accepts_any_of(provider: Provider, patterns: Sequence[str]) -> bool:
     return provider.accepts_all or any(covers(pattern, model.name) for pattern in patterns for model in provider.models)
 
 
-def offer_findings(
-    route: ModelRoute, models: Sequence[str], providers: Mapping[NameKey, Provider | Obstacle]
-) -> Iterator[Finding]:
+def offer_findings(route: ModelRoute, models: Sequence[str], providers: Providers) -> Iterator[Finding]:
     """For a route without targets: that no provider of its namespace offers any of its names.
 
     A provider offers what it declares and what it discovers. One that declares nothing accepts any name as a target,

@@ -12,6 +12,7 @@ from sluice_gateway.calls import Call, parse
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.routing.explain import explain
 from sluice_gateway.routing.table import build_table
+from sluice_gateway.settings import Settings
 from sluice_gateway.sources.assembly import Assembly, assemble
 from sluice_gateway.sources.folder import Folder
 from sluice_gateway.upstream import LeanUpstream
@@ -28,7 +29,8 @@ def run(
 ) -> int:
     """Explain a request for ``model``, or for the model that ``request`` (a file, - for standard input) names.
 
-    Returns 0 when a target would serve it, 1 when none would or the files have errors, 2 for a wrong call.
+    Returns 0 when a target would serve it, 1 when none would or the files have errors, 2 for a wrong call. Raises
+    InvalidSetting.
     """
     try:
         name = _name(model, request)
@@ -41,7 +43,8 @@ def run(
     contents = Folder(paths).read()
     if contents is None:
         raise AssertionError("a first look always finds something to say")
-    assembly = assemble(contents, Gateway(), environ)
+    settings = Settings.read(environ, local=True)
+    assembly = assemble(contents, Gateway(settings.namespace, settings.gateway), environ)
     if assembly.blocking:
         for located in assembly.blocking:
             print(located, file=sys.stderr)

@@ -1,6 +1,7 @@
 """``sluice up``: the gateway on this machine, from a folder of YAML."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -15,7 +16,7 @@ from sluice_gateway.process import CannotListen, Process, allow_many_connections
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.directory import DirectorySource
 from sluice_gateway.sources.source import Loaded, Refused
-from sluice_gateway.telemetry.log import LineWriter, make_logger
+from sluice_gateway.telemetry.log import LineWriter, log_defect, make_logger
 
 
 class Terminal:
@@ -29,7 +30,7 @@ class Terminal:
 
     def listening(self, address: Address) -> None:
         """Note where the gateway listens: known before the first event."""
-        self._url = f"http://{address}"
+        self._url = f"http://{address if address.host else Address('localhost', address.port)}"
 
     def show(self, event: Loaded | Refused) -> None:
         """Print one event of the source."""
@@ -53,7 +54,8 @@ class Terminal:
         return f"  curl {self._url}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    -d '{body}'\n"
 
     def _say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        with contextlib.suppress(OSError):  # nobody reads it any more: no reason not to serve
+            print(text, file=self._out, flush=True)
 
 
 def _counted(event: Loaded) -> str:
@@ -69,10 +71,12 @@ def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], o
     lines = LineWriter(sys.stderr.buffer)
 
     async def serve() -> None:
-        process = Process(settings, source, make_logger(lines, settings.log_level), environ, terminal.show)
+        loop, logger = asyncio.get_running_loop(), make_logger(lines, settings.log_level)
+        loop.set_exception_handler(lambda _, context: log_defect(logger, context["message"], context.get("exception")))
+        process = Process(settings, source, logger, environ, terminal.show)
         process.listening.add_done_callback(lambda listening: terminal.listening(listening.result()))
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, process.stop)
+        loop.add_signal_handler(signal.SIGTERM, process.stop)
+        loop.add_signal_handler(signal.SIGINT, process.interrupt)
         settle_memory()
         await process.run()
 

@@ -53,9 +53,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What one server-sent event says beyond its text. ``done`` is the shape's own end mark."""
+    """What one server-sent event says beyond its text.
 
-    finished: bool = False
+    ``finished`` are the numbers of the choices that end with it; ``done`` is the shape's own end mark.
+    """
+
+    finished: tuple[int, ...] = ()
     done: bool = False
     usage: Usage | None = None
     fault: Fault | None = None
@@ -66,10 +69,6 @@ class Response(NamedTuple):
 
     usage: Usage | None = None
     fault: Fault | None = None
-
-
-class BadEvent(Exception):
-    """A provider sent what its wire shape does not allow. The text is safe to show."""
 
 
 class Adapter(Protocol):

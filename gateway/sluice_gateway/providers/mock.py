@@ -196,9 +196,8 @@ def _answer_words(seed: int, request: dict[str, Any]) -> list[str]:
 
 def _usage(request: dict[str, Any], words: list[str]) -> dict[str, int]:
     messages = request.get("messages")
-    prompt = sum(
-        len(str(message.get("content", "")).split()) for message in messages or () if isinstance(message, dict)
-    )
+    listed = messages if isinstance(messages, list) else []
+    prompt = sum(len(str(message.get("content", "")).split()) for message in listed if isinstance(message, dict))
     return {"prompt_tokens": prompt, "completion_tokens": len(words), "total_tokens": prompt + len(words)}
 
 

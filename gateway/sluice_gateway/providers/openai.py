@@ -5,6 +5,7 @@ know.
 """
 
 import math
+import re
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import msgspec
 
 from sluice_gateway.calls import Call
-from sluice_gateway.providers.adapter import BadEvent, Event, Fault, FaultKind, Response, Usage
+from sluice_gateway.providers.adapter import Event, Fault, FaultKind, Response, Usage
+from sluice_gateway.sse import BadEvent
 
-MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to a caller
+_LONGEST_WORDS = 64 * 1024  # of a provider's, to look at; how much is passed on is decided behind redaction
 
 # Words by which vendors say that the account has run dry, where the status alone does not (402 always does).
 _NO_CREDIT_CODES = frozenset(
@@ -23,27 +25,31 @@ _NO_CREDIT_CODES = frozenset(
 _NO_CREDIT_WORDS = ("credit balance", "insufficient balance", "exceeded your current quota", "out of credits")
 
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_MOST_TOKENS = 2**53  # beyond it a counter can't count; no answer comes near
+_LONGEST_WAIT = 86_400.0  # seconds; a day, as the longest of a policy's timeouts
+_ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _TEXT_ONLY = None
 _DONE = Event(done=True)
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
+    index: int | None = None
     finish_reason: str | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: msgspec.Raw | None = None
@@ -71,10 +77,16 @@ class OpenAIAdapter:
         """One event's data."""
         if data == b"[DONE]":
             return _DONE
-        read = _read(data)
+        try:
+            read = _decode_body(data)
+        except (msgspec.ValidationError, *_NOT_JSON):
+            read = _read(data)
         if read.error is not None and (fault := _fault_within(read.error)):
             return Event(fault=fault)
-        finished = bool(read.choices) and any(choice.finish_reason for choice in read.choices or ())
+        finished: tuple[int, ...] = ()
+        for choice in read.choices or ():
+            if choice.finish_reason is not None:
+                finished += (choice.index or 0,)
         if not finished and read.usage is None:
             return _TEXT_ONLY
         return Event(finished=finished, usage=_usage(read.usage))
@@ -101,12 +113,24 @@ def _read(data: bytes) -> _Body:
     except msgspec.ValidationError:
         return _read_loosely(data)
     except _NOT_JSON:
-        raise BadEvent("the provider sent something that is not JSON") from None
+        raise _not_json() from None
+
+
+def _not_json() -> BadEvent:
+    return BadEvent("the provider sent something that is not JSON")
+
+
+def _parsed(data: bytes | msgspec.Raw) -> Any:
+    """The whole of it, also what ``_decode_body`` passes over unread. Raises BadEvent."""
+    try:
+        return _decode_any(data)
+    except _NOT_JSON:
+        raise _not_json() from None
 
 
 def _read_loosely(data: bytes) -> _Body:
     """JSON whose types are not those of the reference: what can be understood still counts."""
-    document = _decode_any(data)
+    document = _parsed(data)
     if not isinstance(document, dict):
         raise BadEvent("the provider sent JSON that is not an object")
     read = _Body()
@@ -125,22 +149,26 @@ def _usage(usage: _Usage | None) -> Usage | None:
         return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return Usage(
-        prompt=usage.prompt_tokens or 0,
-        completion=usage.completion_tokens or 0,
-        cached=(prompt.cached_tokens or 0) if prompt else 0,
-        reasoning=(completion.reasoning_tokens or 0) if completion else 0,
+        prompt=_tokens(usage.prompt_tokens),
+        completion=_tokens(usage.completion_tokens),
+        cached=_tokens(prompt.cached_tokens) if prompt else 0,
+        reasoning=_tokens(completion.reasoning_tokens) if completion else 0,
     )
+
+
+def _tokens(reported: int | None) -> int:
+    return min(max(reported or 0, 0), _MOST_TOKENS)
 
 
 def _fault_within(raw: msgspec.Raw) -> Fault | None:
     """An error object inside a successful answer; ``"error": null`` is none."""
-    error = _decode_any(raw)
+    error = _parsed(raw)
     if error is None:
         return None
     if not isinstance(error, dict):
         error = {"message": error}
     code, message = _words(error.get("code")), _words(error.get("message")) or "the provider reported an error"
-    status = int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else 500
+    status = int(code) if code and _ERROR_STATUS.fullmatch(code) else 500
     return Fault(
         kind=_kind(status, code, message), status=status, message=message, code=code, type=_words(error.get("type"))
     )
@@ -163,10 +191,10 @@ def _error_object(body: bytes) -> dict[str, Any]:
 
 
 def _words(value: object) -> str | None:
-    """A provider's text, short and on one line; None when it is not text."""
+    """A provider's text on one line; None when it is not text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return " ".join(value.split())[:MAX_MESSAGE_LENGTH] if isinstance(value, str) else None
+    return " ".join(value[:_LONGEST_WORDS].split()) if isinstance(value, str) else None
 
 
 _BY_STATUS: dict[int, FaultKind] = {
@@ -176,6 +204,7 @@ _BY_STATUS: dict[int, FaultKind] = {
     404: FaultKind.MODEL_NOT_OFFERED,
     408: FaultKind.TIMEOUT,
     429: FaultKind.RATE_LIMITED,
+    499: FaultKind.FAILED,  # it believes that we left (nginx, Google): nothing that the caller did
 }
 
 
@@ -201,6 +230,6 @@ def _retry_after(value: str | None, date: str | None) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(date or "")).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _LONGEST_WAIT) if math.isfinite(seconds) else None

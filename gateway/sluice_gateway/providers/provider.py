@@ -16,6 +16,7 @@ from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
 # One adapter a wire shape. The mock speaks OpenAI's.
 ADAPTERS: dict[str, Adapter] = {"openai": OpenAIAdapter(), "mock": OpenAIAdapter()}
 
+MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to callers and logs
 _MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .invalid from resolving
 
 
@@ -44,10 +45,10 @@ class Provider:
         self._unspeakable = tuple(word for word in (key, urlsplit(base_url).netloc, host) if word)
 
     def redact(self, text: str) -> str:
-        """``text`` without this provider's key and host: a provider may quote them in its errors."""
+        """``text`` without this provider's key and host, which it may quote, and then cut: half a key is too much."""
         for word in self._unspeakable:
             text = text.replace(word, "***")
-        return text
+        return text[:MAX_MESSAGE_LENGTH]
 
 
 def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:

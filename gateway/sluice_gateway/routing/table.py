@@ -95,8 +95,10 @@ class RoutingTable:
                 yield match
 
     def names(self) -> Iterator[tuple[str, Match]]:
-        """Every name that can be listed: exact ones, and those that providers offer and a pattern covers."""
-        yield from sorted(self._exact.items())
+        """Every name that can be listed: exact ones that a target serves, and those that providers offer and a pattern
+        covers.
+        """
+        yield from ((name, match) for name, match in sorted(self._exact.items()) if match.route.targets_for(name))
         for match in self._prefixes.values():
             offered = {name for name in _offered(match.route) if name not in self._exact and self.match(name) is match}
             yield from ((name, match) for name in sorted(offered))

@@ -17,12 +17,11 @@ from sluice_gateway.telemetry import metrics
 
 
 class App:
-    """All handlers of a gateway. While ``draining`` it is not ready, on any listener."""
+    """All handlers of a gateway."""
 
     def __init__(
         self, inference: Inference, configuration: Configuration, in_flight: InFlight, figures: metrics.Metrics
     ) -> None:
-        self.draining = False
         self._configuration = configuration
         self._in_flight = in_flight
         self._figures = figures
@@ -41,15 +40,15 @@ class App:
 
     def api(self) -> Door:
         """For applications: what a Service shows to the cluster."""
-        return Door({**self._api, **self._probes}, self._one_model)
+        return Door({**self._api, **self._probes}, self._one_model, self._in_flight)
 
     def internal(self) -> Door:
         """For Prometheus, the operator and the kubelet: never shown to applications."""
-        return Door({**self._internal, **self._probes}, {})
+        return Door({**self._internal, **self._probes}, {}, self._in_flight)
 
     def both(self) -> Door:
         """For a laptop."""
-        return Door({**self._api, **self._internal, **self._probes}, self._one_model)
+        return Door({**self._api, **self._internal, **self._probes}, self._one_model, self._in_flight)
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """The process answers."""
@@ -57,7 +56,7 @@ class App:
 
     async def _ready(self, _request: web.BaseRequest) -> web.Response:
         """It has a configuration to serve, and is not on its way out."""
-        if self.draining:
+        if self._in_flight.draining:
             raise NotReady("the gateway is shutting down")
         if self._configuration.table is None:
             raise NotReady("no configuration has been loaded; see /internal/config")

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from sluice_gateway.errors import CallerError, GatewayError
+from sluice_gateway.telemetry.log import Logger, log_defect
 
 IDLE_SECONDS = 75.0  # nginx's default: how long a connection may stay without a request
 LINGER_SECONDS = 2.0  # for the rest of a refused body, so that the caller reads the refusal instead of a reset
@@ -21,6 +22,10 @@ class BadHTTP(CallerError):
 class Connection(RequestHandler):
     """One caller's connection."""
 
+    def __init__(self, log: Logger, server: web.Server, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._log = log
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -28,7 +33,7 @@ class Connection(RequestHandler):
         if status < 500:
             error: GatewayError = BadHTTP("the request is not valid HTTP/1.1")
         else:
-            self.log_exception("unhandled error", exc_info=exc)
+            self.log_exception("a request", exc_info=exc)
             error = GatewayError("the gateway failed; its log says why")
         response = web.Response(
             status=error.status, body=error.body(), headers={"content-type": "application/json", "server": "sluice"}
@@ -36,11 +41,15 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Called with what is under way and ``exc_info``, by aiohttp too: its logger would write no JSON."""
+        log_defect(self._log, str(args[0]), kw.get("exc_info"))
+
 
 class Server(web.Server):
     """Makes connections of our kind."""
 
-    def __init__(self, handler: Any) -> None:
+    def __init__(self, handler: Any, logger: Logger) -> None:
         super().__init__(
             handler,
             handler_cancellation=True,  # a caller that leaves cancels its request, and so the provider's
@@ -48,7 +57,8 @@ class Server(web.Server):
             lingering_time=LINGER_SECONDS,
             access_log=None,
         )
+        self._log = logger
 
     def __call__(self) -> RequestHandler:
         """A protocol for a connection that has just been accepted."""
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self._log, self, loop=self._loop, **self._kwargs)

@@ -6,6 +6,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from sluice_gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from sluice_gateway.in_flight import InFlight
 from sluice_gateway.server.replies import JSON, error_reply
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -15,13 +16,13 @@ Methods = Mapping[str, Handler]
 class Door:
     """Answers every request of one listener.
 
-    ``paths`` and ``prefixes`` give the handlers by method. While ``closing``, each answer closes its connection.
+    ``paths`` and ``prefixes`` give the handlers by method. In a drain, each answer closes its connection.
     """
 
-    def __init__(self, paths: Mapping[str, Methods], prefixes: Mapping[str, Methods]) -> None:
-        self.closing = False
+    def __init__(self, paths: Mapping[str, Methods], prefixes: Mapping[str, Methods], in_flight: InFlight) -> None:
         self._paths = paths
         self._prefixes = prefixes
+        self._in_flight = in_flight
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Dispatch; errors that no handler has answered are rendered here."""
@@ -29,8 +30,8 @@ class Door:
             response = await self._handler(request)(request)
         except GatewayError as error:
             response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
-        if self.closing and not response.prepared:
-            response.force_close()
+        if self._in_flight.draining:
+            response.force_close()  # behind a stream too, though its head has not said so
         return response
 
     def _handler(self, request: web.BaseRequest) -> Handler:

@@ -16,12 +16,14 @@ from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Exchange, Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
-from sluice_gateway.server.replies import JSON, StreamReply, error_reply, headers_of, json_reply
-from sluice_gateway.telemetry.record import CLIENT_LEFT, Record, Recorder
+from sluice_gateway.server.replies import JSON, StreamReply, deliver, error_reply, headers_of, json_reply
+from sluice_gateway.sse import error_frame
+from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 
 # A random number a process and a counter: unique like a random number a request, without a system call for each.
 _PROCESS = secrets.token_hex(8)
 _numbers = itertools.count(1)
+_MILLISECONDS = re.compile(r"[0-9]{1,16}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -35,6 +37,7 @@ class Inference:
     in_flight: InFlight
     clock: Callable[[], float]
     max_body_bytes: int
+    stall_seconds: float
 
     async def chat_completions(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request; each gives exactly one log line."""
@@ -44,8 +47,17 @@ class Inference:
             with self.in_flight:
                 return await self._serve(request, record, table)
         except GatewayError as error:
-            record.failed(error.status, error.code or "", error.message)
+            record.failed(error.status, error.code or "", error.message, error.label)
             return error_reply(error, headers_of(record, JSON, table))
+        except asyncio.CancelledError:
+            if self.in_flight.given_up:
+                record.failed(NotReady.status, NotReady.code or "", "the grace period was over")
+            raise
+        except ConnectionError:
+            raise  # the caller has left, and nothing else was noted
+        except Exception as error:  # a defect: the connection answers it
+            record.failed(GatewayError.status, GatewayError.code or "", type(error).__name__)
+            raise
         finally:
             self.recorder.write(record, self.clock())
 
@@ -55,28 +67,34 @@ class Inference:
         record.consumer = self.configuration.callers.identify(request.headers.get("authorization"))
         call = parse(await read_json_body(request, self.max_body_bytes))
         record.model, record.stream = call.model, call.stream
-        client = StreamReply(request, record, table)
+        client = StreamReply(request, record, table, self.stall_seconds)
         exchange = Exchange(call, table, record, client, self._deadline(request, record))
         try:
             reply = await self.pipeline.serve(exchange)
         except ConnectionError:
-            record.failed(CLIENT_LEFT, "client_left", "the caller closed the connection")
+            record.failed(CLIENT_LEFT, LEFT, "the caller closed the connection")
             reply = None
+        except asyncio.CancelledError:
+            if self.in_flight.given_up and client.started:
+                client.write(error_frame(NotReady("the gateway is shutting down").body()))
+            raise
         if reply is None and client.response is not None:
-            if not record.code:
-                record.status = 200
             return client.response
         if reply is None:
             raise asyncio.CancelledError
-        record.status = 200
-        return json_reply(reply.body, headers_of(record, JSON, table))
+        response = json_reply(reply.body, headers_of(record, JSON, table))
+        if self.in_flight.draining:
+            response.force_close()
+        await deliver(response, request, self.stall_seconds)
+        record.served()
+        return response
 
     def _deadline(self, request: web.BaseRequest, record: Record) -> float | None:
         """From the header x-request-timeout-ms. Raises CallerError."""
         text = request.headers.get("x-request-timeout-ms")
         if text is None:
             return None
-        if not text.isdigit() or not 0 < int(text) <= 86_400_000:
+        if not _MILLISECONDS.fullmatch(text) or not 0 < int(text) <= 86_400_000:
             raise CallerError("x-request-timeout-ms must be a whole number of milliseconds, from 1 to 86400000")
         return record.started + int(text) / 1000
 

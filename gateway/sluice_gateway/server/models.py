@@ -53,13 +53,16 @@ def _described(name: str, match: Match) -> dict[str, Any]:
     """OpenAI's fields; then what the first target's policy says. ``created`` is unknown, and OpenAI's clients want a
     number.
     """
-    described: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": match.route.label}
-    targets = match.route.targets_for(name)
-    if not targets:
-        return described
-    provider = targets[0].provider
-    described["provider"] = provider.vendor
-    model = provider.models.get(targets[0].model or name)
+    target = match.route.targets_for(name)[0]
+    provider = target.provider
+    described: dict[str, Any] = {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": match.route.label,
+        "provider": provider.vendor,
+    }
+    model = provider.models.get(target.model or name)
     if model is not None:
         facts = {
             "display_name": model.display_name,

@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.routing.table import RoutingTable
+from sluice_gateway.server.patience import Patience
 from sluice_gateway.telemetry.record import Record
 
 JSON = "application/json"
@@ -34,6 +35,18 @@ def json_reply(body: bytes, headers: CIMultiDict[str], status: int = 200) -> web
     return web.Response(status=status, body=body, headers=headers)
 
 
+async def deliver(response: web.Response, request: web.BaseRequest, stall_seconds: float) -> None:
+    """Send a whole reply now, and see it off. Raises ConnectionError when the caller has left, or takes nothing."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    await response.prepare(request)
+    if (response.content_length or 0) + transport.get_write_buffer_size() <= _HIGH_WATER:
+        await response.write_eof()  # by far the most common, and nothing to wait for
+    else:
+        await Patience(transport, stall_seconds).wait(response.write_eof())
+
+
 def error_reply(error: GatewayError, headers: CIMultiDict[str]) -> web.Response:
     """An error in OpenAI's shape."""
     headers.update(error.headers())
@@ -47,12 +60,13 @@ class StreamReply:
     would be a third of what a frame costs; the head and the end are aiohttp's.
     """
 
-    def __init__(self, request: web.BaseRequest, record: Record, table: RoutingTable) -> None:
+    def __init__(self, request: web.BaseRequest, record: Record, table: RoutingTable, stall_seconds: float) -> None:
         self.started = False
         self.response: web.StreamResponse | None = None
         self._request = request
         self._record = record
         self._table = table
+        self._stall_seconds = stall_seconds
         self._chunked = request.version >= HttpVersion11
         self._writer: AbstractStreamWriter
         self._transport: asyncio.Transport
@@ -67,6 +81,8 @@ class StreamReply:
         headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"  # tells nginx in front not to hold frames back
         self.response = web.StreamResponse(headers=headers)
+        if not self._chunked:
+            self.response.force_close()  # the end of the connection is the end of the answer, keep-alive or not
         writer = await self.response.prepare(self._request)
         if writer is None:
             raise ConnectionResetError
@@ -81,16 +97,12 @@ class StreamReply:
         return transport.get_write_buffer_size() <= _HIGH_WATER
 
     async def drained(self) -> None:
-        """Wait until the caller has taken enough. Raises ConnectionError when it has left."""
+        """Wait until the caller has taken enough. Raises ConnectionError when it has left, or takes nothing at all."""
         if self._transport.is_closing():
             raise ConnectionResetError
-        await self._writer.drain()
+        await Patience(self._transport, self._stall_seconds).wait(self._writer.drain())
 
     async def end(self) -> None:
-        """End the answer."""
+        """End the answer, and see it off."""
         if self.response is not None:
-            await self.response.write_eof()
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        self._transport.abort()
+            await Patience(self._transport, self._stall_seconds).wait(self.response.write_eof())

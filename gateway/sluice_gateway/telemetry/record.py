@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 from sluice_gateway.providers.adapter import Usage
-from sluice_gateway.telemetry.log import Logger
+from sluice_gateway.telemetry.log import Line, Logger
 from sluice_gateway.telemetry.metrics import Metrics
 
+LEFT = "client_left"
 CLIENT_LEFT = 499  # nginx's status for a caller who closed the connection first
 
 
@@ -32,12 +33,52 @@ class Record:
     usage: Usage | None = None
     status: int = CLIENT_LEFT
     code: str = ""
+    label: str = ""
     reason: str = ""
     failed_attempts: list[dict[str, object]] = field(default_factory=list)
 
-    def failed(self, status: int, code: str, reason: str) -> None:
-        """Note how the request ended when it did not end well."""
-        self.status, self.code, self.reason = status, code, reason
+    def tries(self, target: str, kind: str) -> None:
+        """Another target is asked; what is known of the one before belongs to its own entry."""
+        self.target, self.target_kind = target, kind
+        self.attempts += 1
+        self.provider_request_id = self.usage = None
+
+    def served(self) -> None:
+        """The answer has gone out whole, unless something is noted against it."""
+        if not self.code:
+            self.status = 200
+
+    def failed(self, status: int, code: str, reason: str, label: str = "") -> None:
+        """Note how the request ended when it did not end well. ``label`` stands for a ``code`` that is not of ours."""
+        self.status, self.code, self.reason, self.label = status, code, reason, label or code
+
+
+class RequestLine(Line):
+    """The log line of a request: always the same fields, null where nothing is known. Times are milliseconds."""
+
+    request_id: str
+    method: str
+    path: str
+    status: int
+    code: str | None
+    reason: str | None
+    consumer: str | None
+    model: str | None
+    stream: bool
+    route: str | None
+    target: str | None
+    attempts: int
+    failed_attempts: list[dict[str, object]] | None
+    provider_request_id: str | None
+    milliseconds: float
+    first_byte_milliseconds: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+
+
+_NOT_REPORTED = (None, None, None, None)
 
 
 class Recorder:
@@ -52,43 +93,38 @@ class Recorder:
         self._metrics.attempts.child(target, result).inc()
 
     def write(self, record: Record, now: float) -> None:
-        """Log and count a request that has ended at ``now``.
-
-        Every line has the same fields, null where nothing is known.
-        """
+        """Log and count a request that has ended at ``now``."""
         elapsed = now - record.started
         first_byte = None if record.first_byte is None else record.first_byte - record.started
         if record.status == CLIENT_LEFT:
-            record.code = record.code or "client_left"
+            record.code = record.label = LEFT
         self._count(record, elapsed, first_byte)
-        usage = record.usage
-        self._info(
-            "request",
-            request_id=record.request_id,
-            method=record.method,
-            path=record.path,
-            status=record.status,
-            code=record.code or None,
-            reason=record.reason or None,
-            consumer=record.consumer or None,
-            model=record.model or None,
-            stream=record.stream,
-            route=record.route or None,
-            target=record.target or None,
-            attempts=record.attempts,
-            failed_attempts=record.failed_attempts or None,
-            provider_request_id=record.provider_request_id,
-            milliseconds=round(elapsed * 1000, 3),
-            first_byte_milliseconds=None if first_byte is None else round(first_byte * 1000, 3),
-            prompt_tokens=usage.prompt if usage else None,
-            completion_tokens=usage.completion if usage else None,
-            cached_tokens=usage.cached if usage else None,
-            reasoning_tokens=usage.reasoning if usage else None,
+        usage = record.usage or _NOT_REPORTED
+        line = RequestLine(
+            record.request_id,
+            record.method,
+            record.path,
+            record.status,
+            record.code or None,
+            record.reason or None,
+            record.consumer or None,
+            record.model or None,
+            record.stream,
+            record.route or None,
+            record.target or None,
+            record.attempts,
+            record.failed_attempts or None,
+            record.provider_request_id,
+            round(elapsed * 1000, 3),
+            None if first_byte is None else round(first_byte * 1000, 3),
+            *usage,
+            event="request",
         )
+        self._info("request", line=line)
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind
-        metrics.requests.child(route, target, str(record.status), record.code).inc()
+        metrics.requests.child(route, target, str(record.status), record.label).inc()
         metrics.duration.child(route).observe(elapsed)
         if first_byte is not None:
             metrics.first_byte.child(route).observe(first_byte)

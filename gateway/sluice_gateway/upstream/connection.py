@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
-        self.become_idle()
+        self._become_idle()
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
@@ -164,6 +164,12 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._wake_sender()
 
+    def _become_idle(self) -> None:
+        """No exchange: the time until the connection is too old for another begins."""
+        self._answer = None
+        self._since = self._loop.time()
+        self._arm()
+
     def _salvage(self) -> None:
         """Read what the upstream said before it reset the connection.
 
@@ -193,18 +199,12 @@ class Connection(asyncio.Protocol):
         if self.keeper is not None:
             self.keeper.lost(self)
 
-    def become_idle(self) -> None:
-        """No exchange: the time until the connection is too old for another begins."""
-        self._answer = None
-        self._since = self._loop.time()
-        self._arm()
-
     def _finish(self, answer: LeanAnswer) -> None:
         """The last byte of the answer was parsed: whoever reads it needs this connection no longer."""
         if self._parser.keep_alive and not self._sending and self.keeper is not None:
             if self._paused:
                 self.resume()
-            self.become_idle()
+            self._become_idle()
             answer.on_end()
             self.keeper.put(self)
         else:

@@ -156,7 +156,7 @@ async def test_an_answer_beyond_the_limit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "messages", [None, "text", [], [1], [{"content": None}], [{"content": [{"type": "text"}]}], [{}]]
+    "messages", [None, 5, "text", [], [1], [{"content": None}], [{"content": [{"type": "text"}]}], [{}]]
 )
 async def test_odd_messages_are_no_reason_to_break(messages: object) -> None:
     assert await text_of(mock(), body(messages=messages))

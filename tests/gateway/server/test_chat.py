@@ -117,6 +117,8 @@ async def test_request_ids_are_new_unless_the_caller_gives_a_fit_one() -> None:
         (b"[]", 400, "invalid_request"),
         (b'{"model": 1}', 400, "invalid_request"),
         (b'{"model": "nobody"}', 404, "model_not_found"),
+        (b'{"model": "no\\r\\nbody: x"}', 400, "invalid_request"),
+        (b'{"model": "no\\u0000body", "stream": true}', 400, "invalid_request"),
         (b'{"model": "chat", "model": "chat"}', 400, "invalid_request"),
         (b'{"model": "chat", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "invalid_json"),
         (b"", 400, "invalid_json"),
@@ -158,6 +160,7 @@ async def test_the_callers_deadline_may_only_shorten() -> None:
     async with gateway(provider("mock", mock={"latencyMilliseconds": 30_000}) + route("chat", "mock")) as sluice:
         response, body = await sluice.post(headers={"x-request-timeout-ms": "30"})
         assert (response.status, body["error"]["code"]) == (504, "timeout")
-        response, body = await sluice.post(headers={"x-request-timeout-ms": "soon"})
-        assert response.status == 400
-        assert "x-request-timeout-ms" in body["error"]["message"]
+        for wrong in ("soon", "0", "-1", "1.5", "86400001", "\u00b2", "1" * 5000):
+            response, body = await sluice.post(headers={"x-request-timeout-ms": wrong})
+            assert response.status == 400
+            assert "x-request-timeout-ms" in body["error"]["message"]

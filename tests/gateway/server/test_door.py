@@ -188,11 +188,12 @@ async def test_pipelined_requests_are_answered_in_their_order() -> None:
     assert [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"200", b"404"]
 
 
-async def test_http_1_0_gets_a_stream_that_ends_with_the_connection() -> None:
+@pytest.mark.parametrize("wish", [b"", b"connection: keep-alive\r\n"])
+async def test_http_1_0_gets_a_stream_that_ends_with_the_connection(wish: bytes) -> None:
     async with gateway(MOCK) as sluice:
         body = json.dumps(HELLO | {"stream": True}).encode()
-        head = f"POST {CHAT} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-        answer = await raw(sluice, head + body)
+        head = f"POST {CHAT} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n".encode()
+        answer = await raw(sluice, head + wish + b"\r\n" + body)
     assert b"transfer-encoding" not in answer.lower()
     assert answer.endswith(b"data: [DONE]\n\n")
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from sluice_gateway import sse
+from sluice_gateway.pipeline import MAX_ERROR_BYTES
+from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH
 from tests.support.gateway import CHAT, HELLO, gateway, loaded, provider, route
 from tests.support.upstream import (
     Script,
@@ -30,6 +32,7 @@ def error(message: str, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message, **more}}
 
 
+ENDLESS = json.dumps(error("y" * 2 * MAX_ERROR_BYTES)).encode()
 MOVES_ON = {
     "429": says(json_answer(error("slow down"), 429)),
     "500": says(json_answer(error("boom"), 500)),
@@ -39,6 +42,8 @@ MOVES_ON = {
     "forbidden": says(json_answer(error("no"), 403)),
     "no credit": says(json_answer(error("pay"), 402)),
     "no credit in a 400": says(json_answer(error("Your credit balance is too low"), 400)),
+    "500 at length": says(answer(500, ENDLESS)),
+    "429 at length": says(answer(429, ENDLESS, chunked=True)),
     "model gone": says(json_answer(error("no such model"), 404)),
     "request timeout": says(answer(408)),
     "redirect": says(head(302, [("location", "http://127.0.0.1:1/"), ("content-length", "0")])),
@@ -140,6 +145,8 @@ async def test_when_nothing_is_left_each_attempt_is_listed() -> None:
     [
         (MOVES_ON["429"], 429, "rate_limit_exceeded"),
         (MOVES_ON["500"], 502, "provider_error"),
+        (MOVES_ON["500 at length"], 502, "provider_error"),
+        (MOVES_ON["429 at length"], 429, "rate_limit_exceeded"),
         (MOVES_ON["our key refused"], 502, "provider_auth_failed"),
         (MOVES_ON["no credit"], 502, "provider_auth_failed"),
         (MOVES_ON["model gone"], 404, "model_not_found"),
@@ -153,6 +160,28 @@ async def test_a_lone_target_is_named_for_what_it_did(script: Script, status: in
         async with gateway(text) as sluice:
             response, body = await sluice.post()
     assert (response.status, body["error"]["code"], len(body["error"]["attempts"])) == (status, code, 1)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize(("waits", "told"), [([None], None), (["7"], "7"), (["0.2"], "1"), (["30", None, "9"], "9")])
+async def test_when_to_ask_again_is_passed_on(status: int, waits: list[str | None], told: str | None) -> None:
+    answers = [json_answer(error("later"), status, [("retry-after", wait)] if wait else []) for wait in waits]
+    async with serve(says(*answers)) as upstream:
+        text = provider("up", upstream.url) + route("chat", *(f"up/{place}" for place in range(len(waits))))
+        async with gateway(text) as sluice:
+            response, _ = await sluice.post()
+    assert response.headers.get("retry-after") == told
+
+
+async def test_a_callers_mistake_stays_one_however_much_is_said_of_it() -> None:
+    async with serve(says(answer(422, ENDLESS))) as first_up, serve(says(ANSWER)) as second_up:
+        text = (
+            provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
+        )
+        async with gateway(text) as sluice:
+            response, body = await sluice.post()
+    assert (response.status, body["error"]["message"]) == (422, "the provider answered with status 422")
+    assert not second_up.requests
 
 
 async def test_a_refused_key_is_told_without_the_providers_words() -> None:
@@ -190,3 +219,44 @@ async def test_after_the_first_byte_there_is_no_other_target() -> None:
             body = await response.read()
     assert "error" in json.loads(sse.data_of(body)[-1])
     assert not second_up.requests
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_what_a_provider_quotes_is_cut_after_the_key_is_out_of_it(status: int) -> None:
+    """Half a key would be left of one that stands where the words are cut."""
+    said = error("y" * (MAX_MESSAGE_LENGTH - 5) + " sk-one", code="at sk-one", param="sk-one", type="of sk-one")
+    async with serve(says(json_answer(said, status, [("x-request-id", "sk-one")]))) as upstream:
+        secret = {"secretRef": {"name": "one", "key": "api-key"}}
+        text = provider("up", upstream.url, credentials=secret) + route("chat", "up/gpt")
+        async with gateway(loaded(text, keys={"one": "sk-one"})) as sluice:
+            response, body = await sluice.post()
+            metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
+            log = sluice.log_text()
+    assert response.status == (400 if status == 400 else 502)
+    for shown in (json.dumps(body), metrics, log):
+        assert "sk-" not in shown
+    assert len(body["error"]["message"]) <= MAX_MESSAGE_LENGTH + len("up/gpt: ")
+
+
+async def test_when_the_callers_time_is_over_no_further_target_is_asked() -> None:
+    async with serve(says_then_stalls()) as first_up, serve(says(ANSWER)) as second_up:
+        text = (
+            provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
+        )
+        async with gateway(text) as sluice:
+            response, body = await sluice.post(headers={"x-request-timeout-ms": "50"})
+    assert (response.status, body["error"]["code"]) == (504, "timeout")
+    assert [attempt["target"] for attempt in body["error"]["attempts"]] == ["first/a"]
+    assert not second_up.requests
+
+
+async def test_the_log_tells_nothing_of_one_target_under_the_name_of_another() -> None:
+    first = says(json_answer(error("boom"), 500, [("x-request-id", "of the first")]))
+    async with serve(first) as first_up, serve(says(ANSWER)) as second_up:
+        text = (
+            provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
+        )
+        async with gateway(text) as sluice:
+            await sluice.post()
+            [line] = await sluice.logged()
+    assert (line["target"], line["provider_request_id"]) == ("second/b", None)

@@ -1,9 +1,12 @@
 """The small pages: health, readiness, metrics, and the list of models; and who may see what."""
 
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, loaded, provider, route
+from tests.support.upstream import json_answer, says, serve
 
 MODELS = [
     {
@@ -87,6 +90,16 @@ async def test_a_route_without_targets_serves_what_providers_offer() -> None:
         assert (await sluice.post(HELLO | {"model": "unknown"}))[0].status == 404
 
 
+@pytest.mark.parametrize("rest", [{}, {"targets": [{"provider": "off"}]}, {"targets": [{"provider": "gone"}]}])
+async def test_a_name_that_nothing_can_serve_is_not_listed(rest: dict[str, Any]) -> None:
+    text = provider("mock", models=MODELS) + provider("off", enabled=False)
+    async with gateway(
+        text + route("gpt-5", "mock", models=("gpt-5",)) + route("lost", models=("lost",), **rest)
+    ) as sluice:
+        assert [model["id"] for model in (await sluice.get("/v1/models"))[1]["data"]] == ["gpt-5"]
+        assert (await sluice.get("/v1/models/lost"))[0].status == 404
+
+
 async def test_requests_attempts_and_tokens_are_counted() -> None:
     async with gateway(provider("mock") + route("chat", "mock/m")) as sluice:
         _, answer = await sluice.post()
@@ -114,6 +127,19 @@ async def test_what_callers_send_is_never_a_label() -> None:
             await sluice.post(HELLO | {"model": f"made-up-{number}"})
         metrics = await metrics_of(sluice)
     assert not [name for name in metrics if "made-up" in name]
+
+
+async def test_what_providers_say_is_never_a_label() -> None:
+    refused = json_answer({"error": {"message": "no", "code": "made-up"}}, 422)
+    async with serve(says(refused)) as upstream:
+        async with gateway(provider("up", upstream.url) + route("chat", "up/gpt")) as sluice:
+            _, body = await sluice.post()
+            metrics = await metrics_of(sluice)
+    assert body["error"]["code"] == "made-up"
+    assert not [name for name in metrics if "made-up" in name]
+    [counted] = [name for name in metrics if name.startswith("sluice_requests_total")]
+    assert "('code', 'provider_refused')" in counted
+    assert metrics["sluice_attempts_total[('result', 'caller'), ('target', 'up/gpt')]"] == 1
 
 
 @pytest.mark.parametrize("path", [CHAT, "/v1/models", "/v1/models/chat"])

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from sluice_gateway import sse
-from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
+from tests.support.gateway import CHAT, HELLO, RunningGateway, asking, gateway, provider, route
 from tests.support.upstream import (
     LAST_CHUNK,
     Peer,
@@ -18,6 +18,7 @@ from tests.support.upstream import (
     json_answer,
     says,
     says_then_cuts,
+    says_then_stalls,
     serve,
     stream_head,
 )
@@ -177,6 +178,43 @@ async def test_a_cut_after_the_answers_end_is_no_cut(frames: list[bytes]) -> Non
         assert (await sluice.logged())[0]["status"] == 200
 
 
+async def test_of_several_answers_at_once_each_must_end() -> None:
+    """Else a cut in the second would look like its end, once the first has ended."""
+    second = STOP.replace(b'"delta"', b'"index":1,"delta"')
+    first_only = says_then_cuts(stream_head() + chunk(TEXT) + chunk(STOP))
+    both = says_then_cuts(stream_head() + chunk(TEXT) + chunk(STOP) + chunk(second))
+    for script, status in ((first_only, 502), (both, 200)):
+        async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+            async with sluice.session.post(sluice.url + CHAT, json=STREAM | {"n": 2}) as response:
+                await response.read()
+            assert (await sluice.logged())[0]["status"] == status
+
+
+async def test_an_end_mark_alone_is_no_answer() -> None:
+    async with serve(says(event_stream([DONE]))) as empty, serve(says(event_stream(WHOLE))) as upstream:
+        text = provider("empty", empty.url) + provider("up", upstream.url) + route("chat", "empty", "up/gpt")
+        async with gateway(text) as sluice:
+            response, body = await streamed(sluice)
+    assert (response.headers["x-sluice-target"], body) == ("up/gpt", b"".join(WHOLE))
+
+
+async def test_nor_is_it_behind_comments() -> None:
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head())
+        await heard.wait()
+        await peer.send(chunk(DONE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url), keepalive_seconds=0.05) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
+            assert await response.content.readuntil(b"\n\n") == sse.KEEP_ALIVE
+            heard.set()
+            [error] = sse.data_of(await response.read())
+        assert "ended before it began" in json.loads(error)["error"]["message"]
+        assert (await sluice.logged())[0]["status"] == 502
+
+
 async def test_the_caller_is_not_kept_waiting_after_done() -> None:
     async def script(peer: Peer, request: Request) -> None:
         await peer.send(stream_head(), *(chunk(frame) for frame in WHOLE))
@@ -264,3 +302,59 @@ async def test_a_slow_caller_slows_the_provider_down() -> None:
             assert sent < total / 2
             assert (await response.read()).endswith(STOP + DONE)
     assert sent == total
+
+
+async def test_a_caller_that_leaves_with_the_whole_answer_was_served() -> None:
+    """It need not wait for the provider to end its connection, as the gateway does for a moment."""
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), *(chunk(frame) for frame in WHOLE))
+        await peer.stall()
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=STREAM, headers={"connection": "close"}) as response:
+            assert await response.read() == b"".join(WHOLE)
+        [line] = await sluice.logged()
+    assert (line["status"], line["code"]) == (200, None)
+
+
+async def test_the_kind_of_a_stream_may_be_written_in_capitals() -> None:
+    whole = event_stream(WHOLE).replace(b"text/event-stream", b"Text/Event-Stream; charset=UTF-8")
+    async with serve(says(whole)) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        assert (await streamed(sluice))[1] == b"".join(WHOLE)
+
+
+async def test_a_stream_that_ends_in_the_drain_ends_its_connection() -> None:
+    """Else a caller that keeps its connection busy would hold the drain up to its last second."""
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head(), chunk(TEXT))
+        await heard.wait()
+        await peer.send(chunk(STOP), chunk(DONE), LAST_CHUNK)
+
+    async with serve(script) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with asking(sluice, STREAM) as (reader, _):
+            other = asyncio.create_task(streamed(sluice))
+            await reader.readuntil(TEXT)
+            await upstream.got(2)
+            sluice.process.stop()
+            heard.set()
+            async with asyncio.timeout(5):
+                assert (await reader.read()).endswith(b"0\r\n\r\n")
+                await other
+
+
+async def test_a_stream_that_outlasts_the_drain_is_not_said_to_be_left_by_its_caller() -> None:
+    stalls = says_then_stalls(stream_head() + chunk(TEXT))
+    async with serve(stalls) as upstream, gateway(in_front_of(upstream.url), drain_seconds=0.0) as sluice:
+        async with asking(sluice, STREAM) as (reader, _):
+            await reader.readuntil(TEXT)
+            sluice.process.stop()
+            rest = await reader.read()
+        [data] = sse.data_of(rest[rest.index(b"data:") : rest.rindex(b"\r\n")])
+        assert json.loads(data)["error"]["code"] == "not_ready"
+        assert not rest.endswith(b"0\r\n\r\n")  # nobody shall take it for the whole answer
+        [line] = await sluice.logged()
+        await upstream.left()
+    assert (line["status"], line["code"]) == (503, "not_ready")

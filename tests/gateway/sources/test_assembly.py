@@ -1,6 +1,7 @@
 """What the files amount to: credentials from Secrets and variables, callers' keys, findings at their lines."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,6 +9,7 @@ import pytest
 
 from sluice_config.compile import Gateway
 from sluice_config.findings import Level
+from sluice_gateway.callers import Callers
 from sluice_gateway.sources.assembly import Assembly, assemble_paths
 from tests.support.canary import CANARY
 
@@ -182,6 +184,19 @@ def test_callers_keys_that_cannot_be_used_block(tmp_path: Path, value: str) -> N
     assembly = assembled(tmp_path, secret(name="sluice-gateway-keys", good="key", bad=value))
     assert [(one.line, one.finding.field) for one in assembly.blocking] == [(7, "stringData.bad")]
     assert CANARY not in repr(assembly)
+
+
+@pytest.mark.parametrize("second", [CANARY, f"{CANARY}\\n", f"sha256:{sha256(CANARY.encode()).hexdigest().upper()}"])
+def test_two_consumers_with_one_key_are_named_and_the_key_is_not(tmp_path: Path, second: str) -> None:
+    assembly = assembled(tmp_path, secret(name="sluice-gateway-keys", team_b=second, team_a=CANARY, other="x"))
+    (finding,) = said(assembly)
+    assert finding == (
+        "7: warning: Secret default/sluice-gateway-keys: stringData.team-a: team-a and team-b have the same key: "
+        "its requests count as those of team-b [Conflicted]"
+    )
+    assert CANARY not in repr(assembly)
+    assert not assembly.blocking
+    assert Callers(assembly.callers, required=True).identify(f"Bearer {CANARY}") == "team-b"
 
 
 def test_errors_of_compile_do_not_block_and_stand_where_the_words_are(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ async def test_each_piece_is_decoded_as_it_comes(lean: LeanUpstream) -> None:
         b"plain text",
         b"\x1f\x8b",
     ],
+    ids=["cut", "cut in its head", "followed by something", "not compressed", "two bytes"],
 )
 async def test_a_damaged_body_is_a_bad_answer(lean: LeanUpstream, encoded: bytes) -> None:
     async with serve(says(answer(200, encoded, GZIP))) as upstream:
@@ -94,7 +95,11 @@ async def test_a_damaged_body_is_a_bad_answer(lean: LeanUpstream, encoded: bytes
             await pieces(reply)
 
 
-@pytest.mark.parametrize("encoded", [zlib.compress(b"text") + b"?", zlib.compress(b"text")[:-1], b"\xff\xff"])
+@pytest.mark.parametrize(
+    "encoded",
+    [zlib.compress(b"text") + b"?", zlib.compress(b"text")[:-1], b"\xff\xff"],
+    ids=["followed by something", "cut", "not compressed"],
+)
 async def test_a_damaged_deflate_body_is_a_bad_answer(lean: LeanUpstream, encoded: bytes) -> None:
     async with serve(says(answer(200, encoded, [("content-encoding", "deflate")]))) as upstream:
         reply = await send(lean, upstream)

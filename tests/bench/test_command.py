@@ -1,0 +1,30 @@
+"""What the command takes, and that every part has its place on the page."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import PARTS, parse
+from bench.figures import PAGE, keep
+
+
+def test_all_parts_run_when_none_is_named() -> None:
+    assert parse([]).parts == ["proxy", "reload", "start"]
+
+
+def test_one_part_alone() -> None:
+    assert parse(["start", "--rounds", "2"]).parts == ["start"]
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["start", "finish"])
+    assert "there is no part finish" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_its_place_on_the_page(part: str, tmp_path: Path) -> None:
+    copy = tmp_path / "page.md"
+    copy.write_text(PAGE.read_text())
+    keep(part, "figures", copy)
+    assert "figures" in copy.read_text()
