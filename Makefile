@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SAMPLES ?= manifests/samples
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: up test check format generate lock bench clean
+.PHONY: up test check format generate lock bench images clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.gateway
@@ -30,8 +30,12 @@ generate: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
+# dist/images: both images as archives, each with its SBOM.
+images: $(VENV)/.dev
+	@$(BIN)/python -m tests.images
+
 clean:
-	@rm -rf .venv .venv-* .cache .hypothesis
+	@rm -rf .venv .venv-* .cache .hypothesis dist
 
 # Rewrites the locks: hashes of every wheel, no index addresses.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
