@@ -10,11 +10,11 @@ import aiohttp
 import msgspec
 
 from sluice_operator.kube.api import Api
-from sluice_operator.kube.errors import KubeError
+from sluice_operator.kube.errors import Forbidden, KubeError
 from sluice_operator.kube.kinds import DEPLOYMENT, POD, Document, metadata_of
 from sluice_operator.kube.together import together
 from sluice_operator.status import Acknowledgement, Refusal
-from sluice_operator.work import Clock, Sleep
+from sluice_operator.work import Sleep
 
 PORT: Final = 9090
 """Of a pod's internal listener, unless one of its containers names another port PORT_NAME."""
@@ -55,20 +55,29 @@ class _Watched:
 class Acknowledgements:
     """Asks the pods of every gateway: until they agree at short intervals, then every ten seconds.
 
-    ``notify`` is called with a gateway's key when its pods say something new.
+    ``notify`` is called with a gateway's key when its pods say something new. Works while ``run`` runs.
     """
 
-    def __init__(self, api: Api, clock: Clock, sleep: Sleep, notify: Callable[[GatewayKey], None]) -> None:
-        self._api, self._clock, self._sleep, self._notify = api, clock, sleep, notify
+    def __init__(self, api: Api, sleep: Sleep, notify: Callable[[GatewayKey], None]) -> None:
+        self._api, self._sleep, self._notify = api, sleep, notify
         self._watched: dict[GatewayKey, _Watched] = {}
-        self._http = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        session = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
+        async with session as self._http, asyncio.TaskGroup() as self._tasks:
+            for key, watched in self._watched.items():
+                self._begin(self._tasks, key, watched)
+            await asyncio.Event().wait()
 
     def expect(self, key: GatewayKey, wanted: Wanted) -> None:
         """Ask a gateway's pods for this from now on, at once if it is new."""
         watched = self._watched.get(key)
         if watched is None:
             watched = self._watched[key] = _Watched(wanted)
-            watched.task = asyncio.create_task(self._follow(key, watched))
+            if self._tasks:
+                self._begin(self._tasks, key, watched)
         elif watched.wanted != wanted:
             watched.wanted = wanted
             watched.changed.set()
@@ -83,19 +92,19 @@ class Acknowledgements:
         watched = self._watched.get(key)
         return watched.pods if watched else None
 
-    async def forget(self, key: GatewayKey) -> None:
+    def behind(self, key: GatewayKey) -> int | None:
+        """How many of the Ready pods do not run what they should; None before they were asked for the first time."""
+        watched = self._watched.get(key)
+        return None if watched is None or watched.pods is None else behind(watched.pods, watched.wanted)
+
+    def forget(self, key: GatewayKey) -> None:
         """Ask no more: the gateway is gone."""
         watched = self._watched.pop(key, None)
         if watched and watched.task:
             watched.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watched.task
 
-    async def close(self) -> None:
-        """Ask no more at all."""
-        for key in list(self._watched):
-            await self.forget(key)
-        await self._http.close()
+    def _begin(self, tasks: asyncio.TaskGroup, key: GatewayKey, watched: _Watched) -> None:
+        watched.task = tasks.create_task(self._follow(key, watched))
 
     async def _follow(self, key: GatewayKey, watched: _Watched) -> None:
         pause = FIRST_PAUSE
@@ -124,8 +133,11 @@ class Acknowledgements:
         return watched.changed.is_set()
 
     async def _ask(self, namespace: str, deployment: str) -> tuple[Acknowledgement, ...]:
-        found = await self._api.get(DEPLOYMENT, namespace, deployment)
-        listing = await self._api.list(POD, namespace, labels=selector(found))
+        try:
+            found = await self._api.get(DEPLOYMENT, namespace, deployment)
+            listing = await self._api.list(POD, namespace, labels=selector(found))
+        except Forbidden:  # who may not list pods knows of none
+            return ()
         ready = sorted((pod for pod in listing.items if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
         return tuple(await together(self._ask_pod, ready, MOST_AT_ONCE))
 

@@ -16,12 +16,6 @@ class LeaseLost(OperatorError):
     reason = "LeaseLost"
 
 
-class Superseded(OperatorError):
-    """The live configuration changed since it was read: what was rendered from it is out of date."""
-
-    reason = "Superseded"
-
-
 class InvalidSetting(Exception):
     """A flag or variable has a value that it can't have. The text names it."""
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sluice_operator.kube.api import FIELD_MANAGER, Api
+from sluice_operator.kube.api import FIELD_MANAGER
 from sluice_operator.kube.kinds import EVENT, Document, metadata_of
+from sluice_operator.writing import Writer
 
 LONGEST: Final = 1024
 """Characters of a message, by Kubernetes' own rule."""
@@ -14,15 +15,17 @@ LONGEST: Final = 1024
 class Events:
     """Tells each thing once, until it is over and happens again. ``now`` is the time to write down."""
 
-    def __init__(self, api: Api, identity: str, now: Callable[[], datetime]) -> None:
-        self._api, self._identity, self._now = api, identity, now
+    def __init__(self, writer: Writer, identity: str, now: Callable[[], datetime]) -> None:
+        self._writer, self._identity, self._now = writer, identity, now
         self._told: dict[tuple[str, str], str] = {}
 
     async def tell(self, deployment: Document, reason: str, message: str) -> None:
-        """Write a warning, unless it was the last one of its reason. Raises KubeError."""
+        """Write a warning, unless it was the last of its reason; no message means that it is over. Raises KubeError."""
         metadata = metadata_of(deployment)
         key = (metadata["uid"], reason)
-        if self._told.get(key) == message:
+        if not message:
+            self._told.pop(key, None)
+        if not message or self._told.get(key) == message:
             return
         time = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         about = {
@@ -46,10 +49,5 @@ class Events:
             "lastTimestamp": time,
             "count": 1,
         }
-        await self._api.create(event)
-        self._told[key] = message
-
-    def over(self, deployment: Document, *reasons: str) -> None:
-        """What the reasons stand for holds no more."""
-        for reason in reasons:
-            self._told.pop((metadata_of(deployment)["uid"], reason), None)
+        self._told[key] = message  # whatever comes of it: what can't be told is not tried for ever
+        await self._writer.create(event)

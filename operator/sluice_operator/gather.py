@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from sluice_config.compile import Resources
+from sluice_config.compile import Gateway, Resources, RoutesFrom
 from sluice_config.findings import Finding, Level
-from sluice_config.published import GATEWAY_LABEL
+from sluice_config.published import GATEWAY_LABEL, ROUTES_FROM
 from sluice_config.resources import (
     AnyResource,
     CachePolicy,
@@ -23,13 +23,15 @@ from sluice_config.resources import (
     ResourceKey,
     parse_resource,
 )
+from sluice_config.snapshot import CredentialRef
 from sluice_operator.kube.api import Api, Stub
-from sluice_operator.kube.errors import Forbidden, KubeError, NotFound
+from sluice_operator.kube.errors import Forbidden, KubeError, NotFound, Rejected
 from sluice_operator.kube.kinds import (
     CACHE_POLICY,
     CONFIG_MAP,
     DEPLOYMENT,
     MODEL_ROUTE,
+    NAMESPACE,
     PROVIDER_POLICY,
     SECRET,
     Document,
@@ -37,7 +39,8 @@ from sluice_operator.kube.kinds import (
     metadata_of,
 )
 from sluice_operator.kube.together import together
-from sluice_operator.work import Clock
+from sluice_operator.render import GatewayObject
+from sluice_operator.status import Subject
 
 RESOURCE_KINDS: Final = (MODEL_ROUTE, PROVIDER_POLICY, CACHE_POLICY)
 
@@ -65,60 +68,76 @@ class SecretData:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundGateway:
+    """A gateway: its Deployment, what compile has to know of it, and what is wrong with its grant, if anything."""
+
+    deployment: Document
+    gateway: Gateway
+    wrong_grant: str = ""
+
+    @property
+    def owner(self) -> GatewayObject:
+        """The Deployment as the owner of what is rendered."""
+        metadata = metadata_of(self.deployment)
+        return GatewayObject(
+            metadata["uid"],
+            self.gateway.namespace,
+            self.gateway.name,
+            metadata["name"],
+            metadata.get("annotations") or {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """Everything at (about) one moment. ``began``: what changed before that second of the clock is in it.
+    """Everything at (about) one moment. `subjects` are all resources with their status, also the unreadable ones."""
 
-    ``documents`` are the resources as they are, also the unreadable ones; ``gateways`` are Deployments.
-    """
-
-    began: float
     resources: Resources
-    documents: dict[ResourceKey, Document]
-    gateways: Mapping[GatewayKey, Document]
+    subjects: dict[ResourceKey, Subject]
+    gateways: Mapping[GatewayKey, FoundGateway]
     secrets: Mapping[ObjectKey, SecretData]
+
+    @property
+    def values(self) -> dict[CredentialRef, bytes]:
+        """What references to credentials stand for, as far as they are there."""
+        found = {}
+        for namespace, name, key in secret_refs(self.resources):
+            secret = self.secrets.get((namespace, name))
+            if secret and key in secret.values:
+                found[CredentialRef(namespace=namespace, name=name, key=key)] = secret.values[key]
+        return found
 
 
 class Gatherer:
     """Reads the world. ``namespaces`` are those that the operator serves, None for all.
 
-    What was read before is parsed or fetched again only when it has changed. ``subject`` is the operator's own user
-    name, for the advice on how to let it read Secrets.
+    What was read before is parsed or fetched again only when it has changed.
     """
 
-    def __init__(self, api: Api, namespaces: Sequence[str] | None, subject: str, clock: Clock) -> None:
+    def __init__(self, api: Api, namespaces: Sequence[str] | None) -> None:
         self._api = api
         self._scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
-        self._subject = subject
-        self._clock = clock
+        self._user = ""
         self._parsed: dict[Version, Parsed] = {}
         self._secrets: dict[ObjectKey, SecretData] = {}
-        self._last: World | None = None
-        self._turn = asyncio.Lock()
 
-    async def world(self, since: float) -> World:
-        """The world as it is, or as it was last read when that began after ``since``. Raises KubeError."""
-        async with self._turn:
-            if self._last is None or self._last.began <= since:
-                self._last = None  # never two of them in memory, and none when reading fails
-                self._last = await self._read()
-            return self._last
-
-    async def _read(self) -> World:
-        began = self._clock()
+    async def read(self) -> World:
+        """The world as it is. Raises KubeError."""
+        self._user = self._user or await self._api.user()
         places = [(kind, scope) for kind in RESOURCE_KINDS for scope in self._scopes]
         listings = await together(self._list, [*places, *((DEPLOYMENT, scope) for scope in self._scopes)])
-        documents = [document for listing in listings[: len(places)] for document in listing]
+        documents = [found for listing in listings[: len(places)] for found in listing if not _is_going(found)]
         deployments = [document for listing in listings[len(places) :] for document in listing]
         resources = await asyncio.to_thread(self._parse, documents)  # ten thousand of them take a second
         secrets, denied = await self._read_secrets({ref[:2] for ref in secret_refs(resources)})
         resources = replace(
             resources,
             secrets={key: frozenset(secret.values) for key, secret in secrets.items()},
-            config_maps=await self._read_config_maps(_config_map_refs(resources)),
+            config_maps=await self._read_config_maps(config_map_refs(resources)),
             denied=denied,
         )
-        by_key = {key_of(document): document for document in documents}
-        return World(began, resources, by_key, _gateways(deployments), secrets)
+        subjects = {subject.key: subject for subject in map(_subject, documents)}
+        return World(resources, subjects, await self._gateways(deployments), secrets)
 
     async def _list(self, place: tuple[Kind, str | None]) -> tuple[Document, ...]:
         kind, scope = place
@@ -175,17 +194,43 @@ class Gatherer:
 
     async def _read_config_maps(self, wanted: Iterable[ObjectKey]) -> dict[ObjectKey, frozenset[str]]:
         keys = sorted(set(wanted))
-        found = await together(lambda key: self._api.find(CONFIG_MAP, *key), keys)
+        found = await together(self._find_config_map, keys)
         return {
             key: frozenset({**(document.get("data") or {}), **(document.get("binaryData") or {})})
             for key, document in zip(keys, found, strict=True)
             if document is not None
         }
 
+    async def _find_config_map(self, key: ObjectKey) -> Document | None:
+        """None too where the namespace did not bind the credentials role, which also allows this."""
+        try:
+            return await self._api.find(CONFIG_MAP, *key)
+        except Forbidden:
+            return None
+
+    async def _gateways(self, deployments: Iterable[Document]) -> dict[GatewayKey, FoundGateway]:
+        """Deployments by the gateway that they are. Of two that claim the same name the older one has it."""
+        oldest: dict[GatewayKey, Document] = {}
+        for deployment in sorted(deployments, key=_age):
+            metadata = metadata_of(deployment)
+            if not _is_going(deployment):
+                oldest.setdefault((metadata["namespace"], metadata["labels"][GATEWAY_LABEL]), deployment)
+        return {key: await self._gateway(key, deployment) for key, deployment in oldest.items()}
+
+    async def _gateway(self, key: GatewayKey, deployment: Document) -> FoundGateway:
+        grant = (metadata_of(deployment).get("annotations") or {}).get(ROUTES_FROM) or RoutesFrom.SAME
+        if grant in tuple(RoutesFrom):
+            return FoundGateway(deployment, Gateway(*key, routes_from=RoutesFrom(grant)))
+        try:
+            stubs, _ = await self._api.list_stubs(NAMESPACE, None, labels=grant)
+        except (Forbidden, Rejected) as error:
+            return FoundGateway(deployment, Gateway(*key), f"annotation {ROUTES_FROM}: {error}")
+        return FoundGateway(deployment, Gateway(*key, routes_from=frozenset(stub.name for stub in stubs)))
+
     def _advice(self, namespace: str) -> str:
         return (
             f"kubectl create rolebinding {CREDENTIALS_ROLE} --namespace={namespace} "
-            f"--clusterrole={CREDENTIALS_ROLE} {_subject_flag(self._subject)}"
+            f"--clusterrole={CREDENTIALS_ROLE} {_user_flag(self._user)}"
         )
 
 
@@ -217,24 +262,25 @@ def secret_refs(resources: Resources) -> Iterator[tuple[str, str, str]]:
                 yield cache.metadata.namespace, cache_ref.name, key
 
 
-def _config_map_refs(resources: Resources) -> Iterator[ObjectKey]:
+def config_map_refs(resources: Resources) -> Iterator[ObjectKey]:
+    """Each ConfigMap that is referred to."""
     for cache in resources.caches:
         for warm in cache.spec.warm:
             yield cache.metadata.namespace, warm.config_map_ref.name
 
 
-def _gateways(deployments: Iterable[Document]) -> dict[GatewayKey, Document]:
-    """Deployments by the gateway that they are. Of two that claim the same name the older one has it."""
+def _subject(document: Document) -> Subject:
+    return Subject(key_of(document), metadata_of(document).get("generation", 1), document.get("status"))
 
-    def age(document: Document) -> tuple[str, str]:
-        metadata = metadata_of(document)
-        return metadata.get("creationTimestamp", ""), metadata["name"]
 
-    gateways: dict[GatewayKey, Document] = {}
-    for deployment in sorted(deployments, key=age):
-        metadata = metadata_of(deployment)
-        gateways.setdefault((metadata["namespace"], metadata["labels"][GATEWAY_LABEL]), deployment)
-    return gateways
+def _is_going(document: Document) -> bool:
+    """Whether it is being deleted: what waits for a finalizer is gone as far as its owner is concerned."""
+    return "deletionTimestamp" in metadata_of(document)
+
+
+def _age(document: Document) -> tuple[str, str]:
+    metadata = metadata_of(document)
+    return metadata.get("creationTimestamp", ""), metadata["name"]
 
 
 def _version(document: Document) -> Version:
@@ -244,7 +290,7 @@ def _version(document: Document) -> Version:
     return metadata["uid"], metadata.get("generation"), metadata["namespace"], annotations
 
 
-def _subject_flag(subject: str) -> str:
+def _user_flag(user: str) -> str:
     """How kubectl names a user: a ServiceAccount by its namespace and name."""
-    account = subject.removeprefix("system:serviceaccount:")
-    return f"--user={subject}" if account == subject else f"--serviceaccount={account}"
+    account = user.removeprefix("system:serviceaccount:")
+    return f"--user={user}" if account == user else f"--serviceaccount={account}"

@@ -90,17 +90,17 @@ class Api:
         """All objects of a kind, in one namespace or in all. Every page is of the same moment, or none is returned."""
         return await self._list(kind, namespace, labels, accept=None)
 
-    async def list_stubs(self, kind: Kind, namespace: str) -> tuple[tuple[Stub, ...], str]:
-        """Identities of a namespace's objects, without their content; and the list's resourceVersion."""
-        listing = await self._list(kind, namespace, "", accept=_STUB_LISTS)
+    async def list_stubs(self, kind: Kind, namespace: str | None, *, labels: str = "") -> tuple[tuple[Stub, ...], str]:
+        """Identities of objects, without their content; and the list's resourceVersion."""
+        listing = await self._list(kind, namespace, labels, accept=_STUB_LISTS)
         return tuple(map(Stub.of, listing.items)), listing.resource_version
 
-    async def watch_stubs(self, kind: Kind, namespace: str, since: str) -> AsyncIterator[Stub]:
+    async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncIterator[Stub]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
-        what, path = f"watch {kind.plural} in {namespace}", kind.path(namespace)
+        what, path = f"watch {kind.plural} in {namespace or 'all namespaces'}", kind.path(namespace)
         async with self._answer("GET", path, what, query=query, accept=_STUBS, patience=WATCH_TIMEOUT) as reply:
-            async for line in reply.content:
+            async for line in _lines(reply):
                 event = self._decode(line)
                 document = event["object"]
                 if event["type"] == "ERROR":
@@ -129,6 +129,13 @@ class Api:
         """Server-side apply of the status alone."""
         kind, namespace, name = _place(document)
         return await self._call("PATCH", kind, namespace, f"{name}/status", body=document, query=_APPLY_QUERY)
+
+    async def delete(self, document: Document) -> None:
+        """Delete an object as it was read: Conflict when it has changed since, NotFound when it is gone."""
+        kind, namespace, name = _place(document)
+        metadata = metadata_of(document)
+        conditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        await self._call("DELETE", kind, namespace, name, body={"preconditions": conditions})
 
     async def user(self) -> str:
         """Who the server says that we are, such as "system:serviceaccount:sluice-system:sluice-operator"."""
@@ -223,6 +230,15 @@ _APPLY_QUERY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 def _place(document: Document) -> tuple[Kind, str, str]:
     metadata = metadata_of(document)
     return KINDS[document["kind"]], metadata["namespace"], metadata.get("name", "")
+
+
+async def _lines(reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Whole lines of an answer. aiohttp's own iterator gives up on lines of 128 KiB, and annotations may be longer."""
+    rest = b""
+    async for data in reply.content.iter_any():
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            yield line
 
 
 def _message(body: bytes) -> str:

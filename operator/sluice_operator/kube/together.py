@@ -1,8 +1,8 @@
 """Calls side by side: all succeed, or the first failure cancels the others and is what the caller sees."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,3 +26,16 @@ async def together(work: Callable[[T], Awaitable[R]], items: Sequence[T], most: 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def race(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all of these until the first one ends; cancel the others, wait for them, and end as the first one did."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -1,0 +1,92 @@
+"""Watches of objects of which only the identity is looked at: children of gateways, Secrets, ConfigMaps, namespaces.
+
+Not by kopf, which reads whole objects and whole kinds: nobody may list all Secrets of a cluster, and few should list
+all ConfigMaps. Each watch is of one kind in one namespace, where the right to it may come and go.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sluice_operator.interests import Interests
+from sluice_operator.kube.api import Api, Stub
+from sluice_operator.kube.errors import Forbidden, KubeError
+from sluice_operator.kube.kinds import Kind
+from sluice_operator.work import Backoff, Random, Sleep
+
+DENIED_SECONDS: Final = 10.0
+"""Between looks whether the right to watch is there: how long who binds a role waits for the effect."""
+
+Place = tuple[Kind, str | None]
+"""A kind, and the namespace to watch it in; None for objects outside of namespaces."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    names: frozenset[str] | None
+    task: asyncio.Task[None] | None = None
+    known: dict[str, str] = field(default_factory=dict)
+
+
+class StubWatches:
+    """Watches as many places as it is told to. ``changed`` gets each identity that matters, when it may have changed.
+
+    Works while ``run`` runs.
+    """
+
+    def __init__(self, api: Api, changed: Callable[[Stub], None], sleep: Sleep, random: Random) -> None:
+        self._api, self._changed, self._sleep, self._random = api, changed, sleep, random
+        self._watched: dict[Place, _Watched] = {}
+        self._backoff = Backoff()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await asyncio.Event().wait()
+
+    def follow(self, interests: Interests) -> None:
+        """Watch these, and nothing else any more."""
+        for place in self._watched.keys() - interests.keys():
+            gone = self._watched.pop(place)
+            if gone.task:
+                gone.task.cancel()
+        for place, names in interests.items():
+            if place in self._watched:
+                self._watched[place].names = names
+            else:
+                watched = self._watched[place] = _Watched(names)
+                watched.task = self._tasks.create_task(self._watch(place, watched))
+
+    async def _watch(self, place: Place, watched: _Watched) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._list_and_watch(place, watched)
+                failures = 0
+            except Forbidden:
+                watched.known = {}
+                await self._sleep(DENIED_SECONDS)
+            except KubeError:
+                failures += 1
+                await self._sleep(self._backoff.delay(failures, self._random))
+
+    async def _list_and_watch(self, place: Place, watched: _Watched) -> None:
+        """Tell what changed since the last list, also what has vanished; then what changes while the watch lasts."""
+        stubs, version = await self._api.list_stubs(*place)
+        before, watched.known = watched.known, {stub.name: stub.resource_version for stub in stubs}
+        for stub in stubs:
+            if before.get(stub.name) != stub.resource_version:
+                self._tell(watched, stub)
+        for name in before.keys() - watched.known.keys():
+            self._tell(watched, Stub(place[1] or "", name, "", "", deleted=True))
+        async for stub in self._api.watch_stubs(*place, since=version):
+            if stub.deleted:
+                watched.known.pop(stub.name, None)
+            else:
+                watched.known[stub.name] = stub.resource_version
+            self._tell(watched, stub)
+
+    def _tell(self, watched: _Watched, stub: Stub) -> None:
+        if watched.names is None or stub.name in watched.names:
+            self._changed(stub)

@@ -1,0 +1,143 @@
+"""``sluice-operator`` as a process of its own, with the rights that it is meant to have, beside a real API server."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.cluster import ControlPlane
+from tests.support.kubernetes_api import Document
+
+PROGRAM = Path(sys.executable).with_name("sluice-operator")
+PATIENCE = 20.0
+GROUP = "sluice.dev"
+KINDS = ["modelroutes", "providerpolicies", "cachepolicies"]
+
+READ = ["get", "list", "watch"]
+
+
+def _rule(group: str, resources: Sequence[str], verbs: Sequence[str], **names: Any) -> Document:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs), **names}
+
+
+OPERATOR_RULES = (
+    _rule(GROUP, KINDS, READ),
+    _rule(GROUP, [f"{kind}/status" for kind in KINDS], ["patch"]),
+    _rule("apps", ["deployments"], READ),
+)
+CLUSTER_RULES = (*OPERATOR_RULES, _rule("", ["namespaces"], ["list", "watch"]))
+WRITER_RULES = (
+    _rule("", ["configmaps"], [*READ, "create", "patch", "delete"]),
+    _rule("", ["secrets"], ["get", "create", "patch"]),
+    _rule("autoscaling", ["horizontalpodautoscalers"], [*READ, "create", "patch", "delete"]),
+    _rule("", ["pods"], ["list"]),
+    _rule("", ["events"], ["create"]),
+)
+CREDENTIALS_RULES = (_rule("", ["secrets"], READ), _rule("", ["configmaps"], ["get"]))
+LEADER_RULES = (
+    _rule("coordination.k8s.io", ["leases"], ["create"]),
+    _rule("coordination.k8s.io", ["leases"], ["get", "update"], resourceNames=["sluice-operator"]),
+)
+
+
+@dataclass
+class Operator:
+    """A running operator. ``log`` is the file of its standard error."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    port: int = 0
+    _read: int = field(default=0, repr=False)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """All whole lines that were logged."""
+        whole, _, _ = self.log.read_text(encoding="utf-8").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def logged(self, event: str, within: float = PATIENCE) -> dict[str, Any]:
+        """Wait for a line; the first one."""
+        deadline = time.monotonic() + within
+        while True:
+            found = [line for line in self.lines if line["event"] == event]
+            if found:
+                return found[0]
+            assert self.process.poll() is None, f"ended: {self.log.read_text()}"
+            assert time.monotonic() < deadline, f"not within {within} s: {event}: {self.log.read_text()}"
+            time.sleep(0.02)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of one of its own paths."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples."""
+        lines = self.get("/metrics")[1].splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+    def ended(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def token_for(plane: ControlPlane, namespace: str, *, whole_cluster: bool = False, credentials: bool = True) -> str:
+    """A token with the rights of an operator of this one namespace."""
+    rules = [*WRITER_RULES, *LEADER_RULES, *(CREDENTIALS_RULES if credentials else ())]
+    if whole_cluster:
+        return plane.token(namespace, "sluice-operator", rules, CLUSTER_RULES)
+    return plane.token(namespace, "sluice-operator", [*rules, *OPERATOR_RULES])
+
+
+def kubeconfig(plane: ControlPlane, token: str, folder: Path, server: str = "") -> Path:
+    """A file with the way to the API server and this token."""
+    cluster = {"server": server or plane.server, "certificate-authority": str(plane.ca_file)}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "one", "cluster": cluster}],
+        "users": [{"name": "one", "user": {"token": token}}],
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "current-context": "one",
+    }
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
+
+
+@contextlib.contextmanager
+def running(config: Path, namespace: str, folder: Path, name: str = "one", **environ: str) -> Iterator[Operator]:
+    """Run one replica, for this namespace unless SLUICE_NAMESPACES says otherwise; killed in the end."""
+    log = folder / f"{name}.log"
+    env = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")},
+        "HOSTNAME": name,
+        "SLUICE_NAMESPACE": namespace,
+        "SLUICE_NAMESPACES": namespace,
+        "SLUICE_LISTEN": "127.0.0.1:0",
+        "KUBECONFIG": str(config),
+        **environ,
+    }
+    with log.open("wb") as stderr:
+        process = subprocess.Popen([PROGRAM], env=env, stderr=stderr)
+    operator = Operator(process, log)
+    try:
+        operator.port = operator.logged("listening")["port"]
+        yield operator
+    finally:
+        process.kill()
+        process.wait()
