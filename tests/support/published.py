@@ -2,7 +2,7 @@
 
 import base64
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -115,11 +115,6 @@ def publish(
     return Published(gateway, compiled.snapshot, index, done.shards, _keyed(namespace, keys), callers)
 
 
-def shard_names(gateway: str = GATEWAY) -> Sequence[str]:
-    """All names that a shard's ConfigMap can have."""
-    return [shard_name(gateway, place) for place in PLACES]
-
-
 def _moved(document: Document, namespace: str) -> Document:
     return {**document, "metadata": {**document["metadata"], "namespace": namespace}}
 
@@ -136,3 +131,17 @@ def _named(kind: str, published: Published, name: str) -> Document:
 
 def _encoded(values: Mapping[str, str]) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+
+
+def rules(gateway: str = GATEWAY) -> list[Document]:
+    """RBAC's rules for a gateway's pods: all that they need."""
+    watched = ["list", "watch"]
+    return [
+        _rule("configmaps", [index_name(gateway)], watched),
+        _rule("configmaps", [shard_name(gateway, place) for place in PLACES], ["get"]),
+        _rule("secrets", [credentials_name(gateway), callers_name(gateway)], watched),
+    ]
+
+
+def _rule(resource: str, names: list[str], verbs: list[str]) -> Document:
+    return {"apiGroups": [""], "resources": [resource], "resourceNames": names, "verbs": verbs}

@@ -16,7 +16,7 @@ from sluice_gateway.sources.cluster import ClusterSource
 from sluice_gateway.sources.pod import PodSource
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.sources.volume import Volume
-from sluice_gateway.telemetry.log import LineWriter, Logger, make_logger
+from sluice_gateway.telemetry.log import LineWriter, Logger, log_defect, make_logger
 
 VOLUME = Path("/etc/sluice")
 """Where the manifests mount what the operator publishes."""
@@ -29,11 +29,13 @@ def run(settings: Settings, access: Access, volume: Path, environ: Mapping[str, 
     logger = make_logger(lines, settings.log_level)
 
     async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: log_defect(logger, context["message"], context.get("exception")))
         source = PodSource(ClusterSource(access, gateway, logger), Volume(volume, gateway))
         process = Process(settings, source, logger, environ, lambda event: _say_findings(event, logger))
         process.listening.add_done_callback(lambda _: _say_addresses(process, logger))
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, process.stop)
+        loop.add_signal_handler(signal.SIGTERM, process.stop)
+        loop.add_signal_handler(signal.SIGINT, process.interrupt)
         settle_memory()
         await process.run()
 
