@@ -62,7 +62,7 @@ class ControlPlane:
     def install_crds(self) -> None:
         """Apply crds/*.yaml and wait until the API server serves their kinds."""
         paths = []
-        for file in sorted(CRDS.glob("*.yaml")):
+        for file in sorted(CRDS.glob("*.sluice.dev.yaml")):
             paths.append(f"{CRD_PATH}/{file.stem}")
             self.api.apply(paths[-1], yaml.safe_load(file.read_text(encoding="utf-8")))
         self.until(lambda: all(established(self.api.get(path)) for path in paths), "the kinds are served")
