@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sluice_gateway.credentials import Secret, UnusableValue
 from sluice_gateway.errors import InvalidAPIKey
@@ -20,7 +20,7 @@ class Callers:
 
     def __init__(self, keys: Mapping[str, Secret], *, required: bool) -> None:
         self._required = required
-        self._consumers = {digest_of(secret.reveal()): consumer for consumer, secret in sorted(keys.items())}
+        self._consumers = {_digest_of(secret.reveal()): consumer for consumer, secret in sorted(keys.items())}
 
     def identify(self, authorization: str | None) -> str:
         """The consumer of an ``Authorization`` header. Raises InvalidAPIKey when keys are required and this is none."""
@@ -43,7 +43,15 @@ def read_key(text: str) -> Secret:
     return secret
 
 
-def digest_of(entry: str) -> str:
+def shared_keys(callers: Mapping[str, Secret]) -> Iterator[tuple[str, str]]:
+    """Each consumer that ``Callers`` takes for another one with the same key, and what to say about it."""
+    taken = {_digest_of(key.reveal()): consumer for consumer, key in sorted(callers.items())}
+    for consumer, key in callers.items():
+        if (other := taken[_digest_of(key.reveal())]) != consumer:
+            yield consumer, f"{consumer} and {other} have the same key: its requests count as those of {other}"
+
+
+def _digest_of(entry: str) -> str:
     """An entry of the Secret is a key, or ``sha256:`` and its digest in hex."""
     if entry.startswith(_HASHED):
         return entry.removeprefix(_HASHED).lower()

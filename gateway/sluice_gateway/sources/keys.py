@@ -8,7 +8,7 @@ from sluice_config.findings import Finding, Level
 from sluice_config.resources import CachePolicy, ProviderPolicy, ResourceKey
 from sluice_config.resources.cache_policy import Store
 from sluice_config.snapshot import CredentialRef, Snapshot
-from sluice_gateway.callers import digest_of, read_key
+from sluice_gateway.callers import read_key, shared_keys
 from sluice_gateway.credentials import Credentials, Secret, UnusableValue
 from sluice_gateway.providers.vendors import VENDORS
 from sluice_gateway.sources.folder import Contents
@@ -147,15 +147,6 @@ def find_callers(contents: Contents, gateway: Gateway) -> tuple[dict[str, Secret
             callers[consumer] = read_key(value.reveal())
         except UnusableValue as error:
             findings.append(Finding(name, secret.fields[consumer], Level.ERROR, INVALID, str(error)))
-    for consumer, other in _shared(callers):
-        message = f"{consumer} and {other} have the same key: its requests count as those of {other}"
+    for consumer, message in shared_keys(callers):
         findings.append(Finding(name, secret.fields[consumer], Level.WARNING, "Conflicted", message))
     return callers, findings
-
-
-def _shared(callers: Mapping[str, Secret]) -> Iterator[tuple[str, str]]:
-    """Each consumer whose key belongs to another one too, and the one that ``Callers`` takes it for."""
-    taken = {digest_of(key.reveal()): consumer for consumer, key in sorted(callers.items())}
-    for consumer, key in callers.items():
-        if (other := taken[digest_of(key.reveal())]) != consumer:
-            yield consumer, other

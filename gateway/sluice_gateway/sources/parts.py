@@ -13,7 +13,7 @@ from sluice_config.published import callers_name, credentials_name
 from sluice_config.resources.base import ResourceKey
 from sluice_config.shards import BrokenShards, Index
 from sluice_config.snapshot import CredentialRef, Snapshot
-from sluice_gateway.callers import read_key
+from sluice_gateway.callers import read_key, shared_keys
 from sluice_gateway.credentials import Credentials, Secret, UnusableValue
 from sluice_gateway.sources.source import Loaded, LocatedFinding
 
@@ -106,6 +106,7 @@ def _callers(keys: Keys, secret: ResourceKey) -> tuple[dict[str, Secret], Iterab
             consumers[consumer] = read_key(_text(value))
         except UnusableValue as error:
             findings.append(_warning(secret, "Invalid", f"{consumer}: {error}"))
+    findings += [_warning(secret, "Conflicted", message) for _, message in shared_keys(consumers)]
     return consumers, findings
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from sluice_config.shards import Index
+from sluice_gateway.sources.api_server import Access, ApiError, ApiServer
 from tests.support.canary import CANARY
 from tests.support.cluster import ApiRefused, ControlPlane
 from tests.support.gateway import provider, route
@@ -112,6 +114,15 @@ async def test_the_rights_of_a_pod_reach_no_further(room: Room) -> None:
         with pytest.raises(ApiRefused) as refused:
             reader.merge(room.path("configmaps", INDEX), {"data": {}})
         assert refused.value.status == 403
+
+
+async def test_an_api_server_that_nobody_vouches_for_gets_no_token(room: Room) -> None:
+    foreign = room.folder / "foreign.crt"
+    trustme.CA().cert_pem.write_to_path(str(foreign))
+    for ca_file in (foreign, None):
+        async with ApiServer(Access(room.tunnel.url, None, ca_file), room.namespace) as server:
+            with pytest.raises(ApiError, match="certificate verify failed"):
+                await server.find("configmaps", INDEX)
 
 
 async def test_a_watch_that_is_cut_misses_neither_changes_nor_deletions(room: Room) -> None:

@@ -104,6 +104,13 @@ def test_a_value_that_no_header_takes_is_a_finding(tmp_path: Path) -> None:
     assert CANARY not in repr(found)
 
 
+def test_two_consumers_with_one_key_are_a_finding(tmp_path: Path) -> None:
+    publish(KEYED, keys={"up": "sk-1"}, callers={"one": CANARY, "two": CANARY}).mount(tmp_path)
+    [finding] = loaded(tmp_path).findings
+    assert "one and two have the same key" in str(finding)
+    assert CANARY not in str(finding)
+
+
 def test_it_is_read_anew_each_time(tmp_path: Path) -> None:
     PUBLISHED.mount(tmp_path)
     volume = Volume(tmp_path, Gateway())
