@@ -89,9 +89,11 @@ class Reconciler:
         """Do one piece of work. Raises KubeError and LeaseLost."""
         if key == RESOURCES:
             await self.gather()
-            for gateway in (self._world.gateways if self._world else {}).keys() | self._published.keys():
+            keys = {*(self._world.gateways if self._world else ()), *self._published}
+            for gateway in keys:
                 self._queue.add(gateway)
-            self._queue.add(STATUSES)
+            if not keys:
+                self._queue.add(STATUSES)
         elif isinstance(key, tuple):
             await self._gateway(key)
         else:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,6 +89,11 @@ class Operator:
         """The sum of a metric's samples."""
         lines = self.get("/metrics")[1].splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+    def writes(self) -> dict[str, int]:
+        """How many objects it has written, by kind."""
+        found = re.findall(r'^sluice_operator_writes_total{kind="(\w+)"} (\S+)$', self.get("/metrics")[1], re.MULTILINE)
+        return {kind: int(float(count)) for kind, count in found}
 
     def ended(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""

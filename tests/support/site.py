@@ -1,17 +1,25 @@
 """A namespace of a real API server with a gateway, and with operators that serve it; and what users apply there."""
 
-from contextlib import ExitStack
+import base64
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sluice_config.published import index_name
-from sluice_config.shards import Index
+from sluice_config.codec import dump
+from sluice_config.published import SHARD_KEY, index_name, shard_name
+from sluice_config.shards import Index, join
+from sluice_config.snapshot import Snapshot
 from tests.support.canary import CANARY
-from tests.support.cluster import ControlPlane
+from tests.support.cluster import RBAC_PATH, ControlPlane
 from tests.support.kubernetes_api import ApiRefused, Document
 from tests.support.operator import Operator, kubeconfig, running, token_for
 from tests.support.pods import GATEWAY, Pods, deployment, pods_of
-from tests.support.resources import document
+from tests.support.resources import API_VERSION, document
+
+PLURALS = {"ModelRoute": "modelroutes", "ProviderPolicy": "providerpolicies", "CachePolicy": "cachepolicies"}
 
 
 class Site:
@@ -22,10 +30,11 @@ class Site:
         self.pods: Pods = stack.enter_context(pods_of(plane, namespace))
         self._config: Path | None = None
 
-    def start(self, name: str = "one", **environ: str) -> Operator:
-        """Another replica of the operator."""
+    def start(self, name: str = "one", *, credentials: bool = True, **environ: str) -> Operator:
+        """Another replica of the operator. ``credentials``: whether the namespace lets it read Secrets."""
         if self._config is None:
-            self._config = kubeconfig(self.plane, token_for(self.plane, self.namespace), self.folder)
+            token = token_for(self.plane, self.namespace, credentials=credentials)
+            self._config = kubeconfig(self.plane, token, self.folder)
         return self._stack.enter_context(running(self._config, self.namespace, self.folder, name, **environ))
 
     def gateway(self, replicas: int | None = 2, **annotations: str) -> None:
@@ -36,6 +45,61 @@ class Site:
 
     def apply(self, *documents: Document) -> None:
         self.plane.apply(*documents, namespace=self.namespace)
+
+    def serve(self, *documents: Document) -> Operator:
+        """A gateway of two pods and an operator; returns when the resources are told what pods run of them."""
+        self.gateway()
+        operator = self.start()
+        self.apply(*documents)
+        for found in documents:
+            if found["apiVersion"] == API_VERSION:
+                self.becomes(PLURALS[found["kind"]], found["metadata"]["name"], "Programmed", "True", "Programmed")
+        self.until(lambda: operator.metric("sluice_operator_queue_depth") == 0, "nothing to do")
+        return operator
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        self.plane.until(condition, what)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """What the block waits for must have come by then."""
+        began = time.monotonic()
+        yield
+        assert time.monotonic() - began < seconds
+
+    def delete(self, kind: str, name: str) -> None:
+        self.plane.api.delete(self.path(kind, name))
+
+    def grant(self, name: str, rules: Sequence[Document]) -> None:
+        """Let the operators of this namespace do this too."""
+        path = f"{RBAC_PATH}/namespaces/{self.namespace}"
+        self.plane.api.create(f"{path}/roles", {"metadata": {"name": name}, "rules": list(rules)})
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        subject = {"kind": "ServiceAccount", "namespace": self.namespace, "name": "sluice-operator"}
+        binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+        self.plane.api.create(f"{path}/rolebindings", binding)
+
+    def events(self) -> list[tuple[str, int]]:
+        """Reasons of the Events on the gateway, and how many there are of each."""
+        items = self.plane.api.get(self.path("events"))["items"]
+        ours = [item["reason"] for item in items if item["source"].get("component") == "sluice-operator"]
+        return sorted(Counter(ours).items())
+
+    def shards(self) -> set[str]:
+        """The names of the shards that the index names."""
+        return {f"{GATEWAY}-config-{entry.number}-{entry.slot}" for entry in self.index().shards}
+
+    def snapshot(self) -> Snapshot:
+        """What a gateway that starts now would run; it must be whole."""
+        index, shards = self.index(), {}
+        for entry in index.shards:
+            found = self.get("configmaps", shard_name(GATEWAY, (entry.number, entry.slot)))
+            shards[entry.number, entry.slot] = base64.b64decode(found["binaryData"][SHARD_KEY])
+        return join(index, shards)
+
+    def unpacked(self) -> str:
+        """All that is in the shards."""
+        return dump(self.snapshot()).decode()
 
     def path(self, kind: str, name: str = "") -> str:
         group = {"configmaps": "api/v1", "secrets": "api/v1", "events": "api/v1", "pods": "api/v1"}
@@ -83,8 +147,9 @@ class Site:
 
 
 def provider(name: str = "openai", **spec: Any) -> Document:
-    credentials = {"secretRef": {"name": name, "key": "api-key"}}
-    return document("ProviderPolicy", name, {"provider": "openai", "credentials": credentials, **spec})
+    """One that needs the Secret of its name; a field that is None is left out."""
+    fields = {"provider": "openai", "credentials": {"secretRef": {"name": name, "key": "api-key"}}, **spec}
+    return document("ProviderPolicy", name, {field: value for field, value in fields.items() if value is not None})
 
 
 def secret(name: str = "openai", value: str = CANARY) -> Document:
@@ -92,5 +157,6 @@ def secret(name: str = "openai", value: str = CANARY) -> Document:
 
 
 def route(name: str = "chat", *models: str, **spec: Any) -> Document:
+    """One whose model has its name unless said otherwise."""
     targets = [{"provider": "openai", "model": "gpt-4o-mini"}]
     return document("ModelRoute", name, {"models": list(models or (name,)), "targets": targets, **spec})

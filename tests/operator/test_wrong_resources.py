@@ -1,0 +1,110 @@
+"""What is wrong with one resource, key or name: told where its owner looks, and nobody else is disturbed."""
+
+import base64
+import json
+from typing import Any
+
+from sluice_config.published import index_name
+from tests.support.canary import CANARY
+from tests.support.operator import CREDENTIALS_RULES
+from tests.support.pods import GATEWAY
+from tests.support.site import Site, provider, route, secret
+
+BROKEN = [{"provider": "broken"}]
+
+
+def test_a_missing_secret_is_told_and_found_once_it_is_there(site: Site):
+    site.serve(secret(), provider(), route())
+    site.apply(provider("groq"), route("fast", targets=[{"provider": "groq"}]))
+    message = site.becomes("providerpolicies", "groq", "ResolvedRefs", "False", "SecretNotFound")
+    assert f"Secret {site.namespace}/groq not found" in message
+    site.becomes("modelroutes", "fast", "Ready", "False", "SecretNotFound")
+    site.apply({**secret("groq"), "stringData": {"other": "value"}})
+    site.becomes("providerpolicies", "groq", "ResolvedRefs", "False", "SecretKeyNotFound")
+    site.apply(secret("groq"))
+    site.becomes("modelroutes", "fast", "Ready", "True", "Programmed")
+    assert site.condition("modelroutes", "chat")["reason"] == "Programmed"
+
+
+def test_secrets_that_may_not_be_read_are_told_with_the_remedy(site: Site):
+    site.gateway()
+    site.start(credentials=False)
+    site.apply(secret(), provider(), route(), provider("local", provider="mock", credentials=None))
+    message = site.becomes("providerpolicies", "openai", "ResolvedRefs", "False", "SecretAccessDenied")
+    account = f"{site.namespace}:sluice-operator"
+    assert f"kubectl create rolebinding sluice-credentials --namespace={site.namespace}" in message
+    assert message.endswith(f"--clusterrole=sluice-credentials --serviceaccount={account}")
+    site.becomes("providerpolicies", "local", "Accepted", "True", "Accepted")
+    site.grant("sluice-credentials", CREDENTIALS_RULES)
+    site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
+
+
+def test_two_routes_that_claim_one_model(site: Site):
+    site.serve(secret(), provider(), route("first", "chat", "one"))
+    site.apply(route("second", "chat", "two"), route("third", "chat"))
+    message = site.becomes("modelroutes", "second", "Conflicted", "True", "Conflicted")
+    assert "chat" in message
+    assert site.condition("modelroutes", "second", "Accepted")["status"] == "True"
+    site.becomes("modelroutes", "third", "Accepted", "False", "Conflicted")
+    site.becomes("modelroutes", "second", "Programmed", "True", "Programmed")
+    assert site.condition("modelroutes", "first", "Conflicted") == {}
+    site.delete("modelroutes", "first")
+    site.until(lambda: site.condition("modelroutes", "second", "Conflicted") == {}, "the name is free")
+    assert site.get("modelroutes", "second")["status"]["models"] == "chat,two"
+
+
+def test_an_object_of_somebody_else_under_our_name_is_left_alone(site: Site):
+    theirs: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": index_name(GATEWAY)}}
+    site.apply({**theirs, "data": {"index.json": "theirs"}})
+    site.gateway()
+    operator = site.start()
+    site.apply(secret(), provider(), route("chat"), route("other"))
+    message = site.becomes("modelroutes", "chat", "Accepted", "False", "NameTaken")
+    assert f"ConfigMap {index_name(GATEWAY)}" in message
+    site.becomes("modelroutes", "other", "Ready", "False", "NameTaken")
+    assert site.get("configmaps", index_name(GATEWAY))["data"] == {"index.json": "theirs"}
+    assert site.names("configmaps") | site.names("secrets") == set()
+    assert site.events() == [("NameTaken", 1)]
+    site.delete("configmaps", index_name(GATEWAY))
+    site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
+    assert "Deployment" not in operator.writes()
+
+
+def test_a_key_that_is_too_large_keeps_only_its_provider_out(site: Site):
+    site.serve(secret(), provider(), route())
+    site.apply(secret("huge", "x" * 20_000), provider("huge"), route("slow", targets=[{"provider": "huge"}]))
+    site.becomes("providerpolicies", "huge", "Accepted", "False", "TooLarge")
+    site.becomes("modelroutes", "slow", "Ready", "False", "ProviderNotFound")
+    assert site.condition("modelroutes", "chat")["status"] == "True"
+
+
+def test_a_configuration_that_a_pod_refuses(site: Site):
+    site.serve(secret(), provider(), route("chat"))
+    running = site.pods.answer(0)
+    site.apply(route("new"))
+    site.pods.answers[0] = running
+    site.until(lambda: site.index().digest != running["digest"], "a new index")
+    site.pods.answers[0] = running | {"refused": {"digest": site.index().digest, "reason": "no memory left"}}
+    message = site.becomes("modelroutes", "new", "Programmed", "False", "Refused")
+    assert message.startswith("1/2 pods; pod sluice-gateway-")
+    assert message.endswith("refused the configuration: no memory left")
+    assert site.condition("modelroutes", "chat")["status"] == "True"  # the pod still runs this one
+    site.until(lambda: site.events() == [("ConfigurationRefused", 1)], "an Event")
+    site.pods.answers.clear()
+    site.becomes("modelroutes", "new", "Ready", "True", "Programmed")
+
+
+def test_a_key_is_seen_nowhere_but_in_secrets(site: Site):
+    value = "sk-" + CANARY * 2
+    operator = site.serve(secret(value=value), provider(), route())
+    site.apply({**secret(), "stringData": {"other": value}}, provider("broken"), route("broken", targets=BROKEN))
+    site.becomes("providerpolicies", "broken", "ResolvedRefs", "False", "SecretNotFound")
+    site.apply(secret("broken", "x" * 20_000 + CANARY))
+    site.becomes("providerpolicies", "broken", "Accepted", "False", "TooLarge")
+    kinds = ("configmaps", "events", "horizontalpodautoscalers", "modelroutes", "deployments")
+    everything = [json.dumps(site.plane.api.get(site.path(kind))) for kind in kinds]
+    everything += [operator.log.read_text(), operator.get("/metrics")[1], site.unpacked()]
+    encoded = base64.b64encode(value.encode()).decode()
+    for text in everything:
+        assert CANARY not in text
+        assert encoded not in text
