@@ -221,6 +221,19 @@ async def ask_on(sluice: Pod, key: str) -> None:
         assert await sluice.ask(key) == 200
 
 
+@pytest.mark.parametrize("nothing", ["", None])
+async def test_a_caller_with_an_empty_key_is_said_and_harms_nobody(room: Room, nothing: str | None) -> None:
+    published = room.publish(MOCK, callers={"team": "caller-1"})
+    secret = room.plane.api.get(room.path("secrets", f"{GATEWAY}-keys"))
+    secret["data"]["empty"] = nothing
+    room.plane.api.replace(room.path("secrets", f"{GATEWAY}-keys"), secret)
+    async with room.pod() as sluice:
+        await sluice.serves(published)
+        assert [await sluice.ask(key) for key in ("", "caller-1")] == [401, 200]
+        [finding] = (await sluice.config())["findings"]
+        assert finding["message"] == "empty: the value is empty"
+
+
 async def test_a_pod_starts_from_its_volume_and_catches_up(room: Room) -> None:
     mounted = room.publish(MOCK, callers={"team": "caller-1"})
     mounted.mount(room.folder / "volume")

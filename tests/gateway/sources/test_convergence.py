@@ -1,7 +1,9 @@
 """Whatever happens to the objects and to the API server: in the end, what was published last is served."""
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,15 +13,15 @@ from sluice_config.shards import Index
 from sluice_gateway.sources.api_server import Access
 from sluice_gateway.sources.cluster import ClusterSource
 from sluice_gateway.sources.following import Pace
-from sluice_gateway.sources.source import Loaded
+from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
 from tests.support.fake_api import FakeApi, event, fake_api, refuses, watch_of
-from tests.support.following import PATIENCE, Following, routes
+from tests.support.following import Following
 from tests.support.gateway import LogFile, provider, route
-from tests.support.moving_time import MovingTime
 from tests.support.published import Published, publish
 from tests.support.upstream import says_then_cuts
 
+PATIENCE = 5.0
 KEYED = provider("up", "http://127.0.0.1:9", credentials={"secretRef": {"name": "up", "key": "api-key"}})
 TROUBLES = {
     "refused": refuses(500),
@@ -35,7 +37,8 @@ STEPS = st.one_of(
     st.tuples(
         st.just("trouble"), st.tuples(st.sampled_from(["list", "get", "watch"]), st.sampled_from(list(TROUBLES)))
     ),
-    st.tuples(st.sampled_from(["cut", "forget", "settle"]), st.none()),
+    st.tuples(st.sampled_from(["cut", "forget"]), st.none()),
+    st.tuples(st.just("look"), st.none()),
 )
 
 
@@ -64,6 +67,15 @@ class Operator:
         del self.there[plural, name]
         self.api.delete(plural, name)
 
+    def is_served(self, event: Loaded | Refused | None) -> bool:
+        """Whether this is what was published last, and all of it fits together."""
+        if not isinstance(event, Loaded) or event.findings:
+            return False
+        revision = self.last.index.credentials_revision
+        keys = [secret.reveal() for secret in event.credentials.values.values()]
+        wanted = self.last.index.digest, revision, [f"sk-{revision}"]
+        return (event.digest, event.credentials.revision, keys) == wanted
+
     def write(self, published: Published) -> None:
         """What is there already as it should be is not written again."""
         self.last = published
@@ -74,38 +86,51 @@ class Operator:
                 self.api.put(plural, document)
 
 
+class Reader:
+    """Takes every event, and remembers the last."""
+
+    def __init__(self, followed: Following) -> None:
+        self.last: Loaded | Refused | None = None
+        self._followed = followed
+        self._news = asyncio.Event()
+
+    async def read(self) -> None:
+        while True:
+            self.last = await self._followed.event()
+            self._news.set()
+
+    async def until(self, condition: Callable[[], bool], within: float) -> bool:
+        """Whether it came true in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        return condition()
+
+
 async def follow(steps: list) -> None:
     pace = Pace(first=0.001, most=0.005, steady=60, rng=random.Random(1))
     async with fake_api() as api:
         operator = Operator(api)
-        cluster = ClusterSource(Access(api.url), Gateway(), make_logger(LineWriter(LogFile())), pace, 0.02)
-        followed = Following(cluster)
-        serving = asyncio.create_task(serves(followed, "the-end"))
+        followed = Following(ClusterSource(Access(api.url), Gateway(), make_logger(LineWriter(LogFile())), pace, 0.02))
+        reader = Reader(followed)
+        reading = asyncio.create_task(reader.read())
         for what, argument in steps:
             if what == "trouble":
                 verb, trouble = argument
                 api.once(verb, TROUBLES[trouble])
-            elif what == "settle":
-                await MovingTime.settle()
+            elif what == "look":
+                await reader.until(lambda: operator.is_served(reader.last), 0.05)
             elif what in ("cut", "forget"):
                 getattr(api, what)()
             else:
                 getattr(operator, what)(argument)
         operator.publish({"the-end"})
-        loaded = await serving
+        assert await reader.until(lambda: operator.is_served(reader.last), PATIENCE), reader.last
+        reading.cancel()
+        await asyncio.wait((reading,))
         await followed.close()
-    revision = operator.last.index.credentials_revision
-    assert (loaded.digest, loaded.credentials.revision) == (operator.last.index.digest, revision)
-    assert [secret.reveal() for secret in loaded.credentials.values.values()] == [f"sk-{revision}"]
-
-
-async def serves(followed: Following, name: str) -> Loaded:
-    """The first state in which only this route is left, and all fits together."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = await followed.event()
-            if isinstance(found, Loaded) and routes(found) == [name] and not found.findings:
-                return found
 
 
 @settings(max_examples=60)
