@@ -1,0 +1,155 @@
+"""The whole way on a real API server: what a user applies, through the operator, is what two gateways serve.
+
+The gateways are processes on this machine; the pods that stand for them have their addresses.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.canary import CANARY
+from tests.support.cluster import ControlPlane
+from tests.support.operator import Operator
+from tests.support.pod import LOADED, Pod, pod
+from tests.support.pods import GATEWAY, deployment
+from tests.support.published import rules
+from tests.support.resources import Document
+from tests.support.site import Site, provider, route, secret
+from tests.support.upstream import ScriptedUpstream, answer, says, serve
+
+CALLER = f"{CANARY}-caller"
+
+
+@dataclass
+class Walk:
+    """A site with an operator and two gateways that call one provider."""
+
+    site: Site
+    operator: Operator
+    gateways: list[Pod]
+    upstream: ScriptedUpstream
+
+    async def apply(self, *documents: Document) -> None:
+        await asyncio.to_thread(self.site.apply, *documents)
+
+    async def programmed(self, name: str = "chat", kind: str = "modelroutes") -> str:
+        """Wait until the operator says that all pods run it; what it says."""
+        return await asyncio.to_thread(self.site.becomes, kind, name, "Programmed", "True", "Programmed")
+
+    async def asked(self, model: str = "chat", key: str = CALLER) -> list[int]:
+        """What each gateway answers."""
+        return [await one.ask(key, model) for one in self.gateways]
+
+    def policy(self, **spec: Any) -> Document:
+        return provider(provider="openai-compatible", baseURL=f"{self.upstream.url}/v1", **spec)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that the provider was shown."""
+        return [request.headers["authorization"].removeprefix("Bearer ") for request in self.upstream.requests]
+
+
+def callers() -> Document:
+    """The user's Secret with the key of one consumer."""
+    metadata = {"name": f"{GATEWAY}-keys"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"team": CALLER}}
+
+
+@pytest.fixture
+async def walk(sluice_api: ControlPlane, namespace: str, tmp_path: Path) -> AsyncIterator[Walk]:
+    token = tmp_path / "token"
+    token.write_text(sluice_api.token(namespace, "gateway", rules()))
+    options = (tmp_path / "volume", "--kube-token-file", token, "--kube-ca-file", sluice_api.ca_file)
+    environ = {"SLUICE_NAMESPACE": namespace}
+    with ExitStack() as stack:
+        async with contextlib.AsyncExitStack() as gateways, serve(says(answer(200, b"{}"))) as upstream:
+            site = Site(sluice_api, namespace, tmp_path, stack)
+            one = await gateways.enter_async_context(pod(sluice_api.server, *options, env=environ))
+            port = int(one.internal.rpartition(":")[2])  # of all pods, so that the other one has another address
+            environ["SLUICE_INTERNAL_LISTEN"] = f"127.0.0.2:{port}"
+            other = await gateways.enter_async_context(pod(sluice_api.server, *options, env=environ))
+            site.apply(deployment(port, 2), callers())
+            site.pods.ready(2)
+            yield Walk(site, site.start(), [one, other], upstream)
+
+
+async def test_what_is_applied_is_served_and_said(walk: Walk) -> None:
+    await walk.apply(secret(), walk.policy(), route("chat", "chat", "gpt-*"))
+    assert await walk.programmed() == "2/2 pods"
+    assert [await one.ready() for one in walk.gateways] == [200, 200]
+    assert await walk.asked() == await walk.asked("gpt-4o") == [200, 200]
+    assert await walk.asked(key="nobody's") == [401, 401]
+    assert set(walk.keys) == {CANARY}
+
+    await walk.apply(route("chat", "renamed"))
+    await walk.programmed()
+    assert (await walk.asked(), await walk.asked("renamed")) == ([404, 404], [200, 200])
+
+    digest = walk.site.index().digest
+    walk.site.delete("modelroutes", "chat")
+    await asyncio.to_thread(walk.site.until, lambda: walk.site.index().digest != digest, "a new index")
+    for one in walk.gateways:
+        await one.logged(LOADED, digest=walk.site.index().digest)
+    assert await walk.asked("renamed") == [404, 404]
+
+
+async def test_a_rotated_key_fails_no_request(walk: Walk) -> None:
+    await walk.apply(secret(), walk.policy(), route())
+    await walk.programmed()
+    asking = [asyncio.create_task(ask_on(one)) for one in walk.gateways]
+    await walk.upstream.got(10)
+    await walk.apply(secret(value="another"))
+    await walk.programmed("openai", "providerpolicies")
+    await walk.upstream.until(lambda: "another" in walk.keys)
+    count = len(walk.upstream.requests)
+    await walk.upstream.got(count + 10)
+    for task in asking:
+        task.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*asking, return_exceptions=True))
+    assert set(walk.keys) == {CANARY, "another"}
+    assert set(walk.keys[count:]) <= {"another"}
+
+
+async def ask_on(gateway: Pod) -> None:
+    """One request after the other, none of which may fail."""
+    while True:
+        assert await gateway.ask(CALLER) == 200
+
+
+async def test_without_an_operator_gateways_serve_on_and_then_catch_up(walk: Walk) -> None:
+    await walk.apply(secret(), walk.policy(), route())
+    await walk.programmed()
+    await asyncio.to_thread(walk.operator.ended)
+    walk.site.delete("configmaps", f"{GATEWAY}-config")
+    for one in walk.gateways:
+        await one.refuses("does not exist")
+    assert await walk.asked() == [200, 200]
+    await walk.apply(route("more"))
+    await asyncio.to_thread(walk.site.start, "two")
+    await walk.programmed("more")
+    assert await walk.asked("more") == [200, 200]
+
+
+async def test_no_secret_is_said_by_anybody(walk: Walk) -> None:
+    await walk.apply(secret(), walk.policy(), route())
+    await walk.programmed()
+    assert await walk.asked() == [200, 200]
+    site = walk.site
+    said = [walk.operator.log.read_text(encoding="utf-8"), walk.operator.get("/metrics")[1]]
+    for one in walk.gateways:
+        said += [one.command.err, one.command.out]
+        for path in ("/internal/config", "/internal/report", "/metrics"):
+            async with one.http.get(one.internal + path) as response:
+                said.append(await response.text())
+    stored = [
+        site.plane.api.get(site.path(kind)) for kind in ("configmaps", "events", "modelroutes", "providerpolicies")
+    ]
+    said += [json.dumps(one) for one in stored] + [site.unpacked()]
+    assert not [text for text in said if CANARY in text]
