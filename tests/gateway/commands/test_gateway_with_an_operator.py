@@ -6,7 +6,8 @@ The gateways are processes on this machine; the pods that stand for them have th
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Walk:
     operator: Operator
     gateways: list[Pod]
     upstream: ScriptedUpstream
+    start: Callable[[str], Awaitable[Pod]]
 
     async def apply(self, *documents: Document) -> None:
         await asyncio.to_thread(self.site.apply, *documents)
@@ -67,17 +69,20 @@ async def walk(sluice_api: ControlPlane, namespace: str, tmp_path: Path) -> Asyn
     token = tmp_path / "token"
     token.write_text(sluice_api.token(namespace, "gateway", rules()))
     options = (tmp_path / "volume", "--kube-token-file", token, "--kube-ca-file", sluice_api.ca_file)
-    environ = {"SLUICE_NAMESPACE": namespace}
     with ExitStack() as stack:
         async with contextlib.AsyncExitStack() as gateways, serve(says(answer(200, b"{}"))) as upstream:
+
+            async def start(internal: str) -> Pod:
+                environ = {"SLUICE_NAMESPACE": namespace, "SLUICE_INTERNAL_LISTEN": internal}
+                return await gateways.enter_async_context(pod(sluice_api.server, *options, env=environ))
+
             site = Site(sluice_api, namespace, tmp_path, stack)
-            one = await gateways.enter_async_context(pod(sluice_api.server, *options, env=environ))
+            one = await start("127.0.0.1:0")
             port = int(one.internal.rpartition(":")[2])  # of all pods, so that the other one has another address
-            environ["SLUICE_INTERNAL_LISTEN"] = f"127.0.0.2:{port}"
-            other = await gateways.enter_async_context(pod(sluice_api.server, *options, env=environ))
+            other = await start(f"127.0.0.2:{port}")
             site.apply(deployment(port, 2), callers())
             site.pods.ready(2)
-            yield Walk(site, site.start(), [one, other], upstream)
+            yield Walk(site, site.start(), [one, other], upstream, start)
 
 
 async def test_what_is_applied_is_served_and_said(walk: Walk) -> None:
@@ -135,6 +140,31 @@ async def test_without_an_operator_gateways_serve_on_and_then_catch_up(walk: Wal
     await asyncio.to_thread(walk.site.start, "two")
     await walk.programmed("more")
     assert await walk.asked("more") == [200, 200]
+
+
+async def test_a_burst_of_changes_while_a_gateway_is_killed(walk: Walk) -> None:
+    await walk.apply(secret(), walk.policy(), route())
+    await walk.programmed()
+    survivor, victim = walk.gateways
+    asking = asyncio.create_task(ask_on(survivor))
+
+    def change(number: int) -> None:
+        name = f"route-{number % 20}"
+        walk.site.plane.api.apply(walk.site.path("modelroutes", name), route(name, f"model-{number}"))
+
+    for number in range(200):
+        await asyncio.to_thread(change, number)
+        if number == 100:
+            victim.command.send(signal.SIGKILL)
+            await victim.command.ended()
+            walk.gateways[1] = await walk.start(victim.internal.removeprefix("http://"))
+    for number in (180, 199):
+        await walk.programmed(f"route-{number % 20}")
+        assert await walk.asked(f"model-{number}") == [200, 200]
+    assert await walk.asked("model-179") == [404, 404]
+    assert not asking.done()
+    asking.cancel()
+    await asyncio.wait((asking,))
 
 
 async def test_no_secret_is_said_by_anybody(walk: Walk) -> None:

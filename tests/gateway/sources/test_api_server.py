@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sluice_gateway.settings import InvalidSetting
 from sluice_gateway.sources.api_server import Access, ApiError, ApiServer, Change, Expired, Forbidden, NotThere, Plural
@@ -89,6 +92,22 @@ async def test_bookmarks_blank_lines_and_halves(api: FakeApi) -> None:
     assert second is not None
     assert second.stored is not None
     assert second.stored.data["k"] == b"v"
+
+
+@given(
+    lines=st.lists(st.sampled_from(["a", "bb", "é", ""]), max_size=6), cuts=st.lists(st.integers(0, 600), max_size=8)
+)
+def test_however_a_watch_is_cut_into_pieces_it_says_the_same(lines: list[str], cuts: list[int]) -> None:
+    whole = b"".join(event("MODIFIED", MAP | {"data": {"k": text}}) if text else b"\n" for text in lines)
+    places = sorted({0, len(whole), *(place % (len(whole) + 1) for place in cuts)})
+    pieces = [whole[start:end] for start, end in itertools.pairwise(places)]
+
+    async def said() -> list[bytes]:
+        async with fake_api() as api:
+            api.once("watch", watch_of(*pieces))
+            return [change.stored.data["k"] for change in await changes(api) if change and change.stored]
+
+    assert asyncio.run(said()) == [text.encode() for text in lines if text]
 
 
 async def test_a_large_object_comes_through(api: FakeApi) -> None:
