@@ -14,7 +14,7 @@ from sluice_config.shards import Index, join
 from sluice_config.snapshot import Snapshot
 from tests.support.canary import CANARY
 from tests.support.cluster import RBAC_PATH, ControlPlane
-from tests.support.kubernetes_api import ApiRefused, Document
+from tests.support.kubernetes_api import Api, ApiRefused, Document
 from tests.support.operator import Operator, kubeconfig, running, token_for
 from tests.support.pods import GATEWAY, Pods, deployment, pods_of
 from tests.support.resources import API_VERSION, document
@@ -89,11 +89,11 @@ class Site:
         """The names of the shards that the index names."""
         return {f"{GATEWAY}-config-{entry.number}-{entry.slot}" for entry in self.index().shards}
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, api: Api | None = None) -> Snapshot:
         """What a gateway that starts now would run; it must be whole."""
-        index, shards = self.index(), {}
+        index, shards = self.index(api), {}
         for entry in index.shards:
-            found = self.get("configmaps", shard_name(GATEWAY, (entry.number, entry.slot)))
+            found = self.get("configmaps", shard_name(GATEWAY, (entry.number, entry.slot)), api)
             shards[entry.number, entry.slot] = base64.b64decode(found["binaryData"][SHARD_KEY])
         return join(index, shards)
 
@@ -106,12 +106,13 @@ class Site:
         group |= {"deployments": "apis/apps/v1", "horizontalpodautoscalers": "apis/autoscaling/v2"}
         return f"/{group.get(kind, 'apis/sluice.dev/v1alpha1')}/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
 
-    def get(self, kind: str, name: str) -> Document:
-        return self.plane.api.get(self.path(kind, name))
+    def get(self, kind: str, name: str, api: Api | None = None) -> Document:
+        """An object. ``api`` is another connection, for another thread."""
+        return (api or self.plane.api).get(self.path(kind, name))
 
-    def find(self, kind: str, name: str) -> Document | None:
+    def find(self, kind: str, name: str, api: Api | None = None) -> Document | None:
         try:
-            return self.get(kind, name)
+            return self.get(kind, name, api)
         except ApiRefused:
             return None
 
@@ -120,8 +121,8 @@ class Site:
         items = self.plane.api.get(self.path(kind))["items"]
         return {item["metadata"]["name"] for item in items if item["metadata"].get("ownerReferences")}
 
-    def index(self) -> Index:
-        return Index.load(self.get("configmaps", index_name(GATEWAY))["data"]["index.json"].encode())
+    def index(self, api: Api | None = None) -> Index:
+        return Index.load(self.get("configmaps", index_name(GATEWAY), api)["data"]["index.json"].encode())
 
     def condition(self, kind: str, name: str, of_type: str = "Ready") -> Document:
         """A condition; empty while there is none, or while it is about an older generation."""

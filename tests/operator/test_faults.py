@@ -1,0 +1,124 @@
+"""Replicas that die, an API server that is away: nothing torn is ever seen, and all converges."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sluice_config.shards import BrokenShards
+from tests.support.cluster import ControlPlane, KubectlFailed
+from tests.support.kubernetes_api import Api, ApiRefused, Identity
+from tests.support.pods import GATEWAY
+from tests.support.site import Site, provider, route, secret
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/sluice-operator"
+
+
+@contextmanager
+def paused(plane: ControlPlane, program: str) -> Iterator[None]:
+    """Stop a program of the control plane for a while."""
+    [pid] = plane.cluster.sandbox.processes()[program]
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for stopped in (pid, parent_of(pid)):  # nsenter stops with what it has started
+            os.kill(stopped, signal.SIGCONT)
+
+
+def parent_of(pid: int) -> int:
+    """The process that has started this one."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@contextmanager
+def always_whole(site: Site) -> Iterator[list[str]]:
+    """While the block runs, read what is published again and again; gives the digests that were seen."""
+    seen: list[str] = []
+    ended, failures = threading.Event(), []
+    pki = site.plane.cluster.pki.directory
+    api = Api(site.plane.server, site.plane.ca_file, Identity((pki / "admin.crt", pki / "admin.key")))
+
+    def read() -> None:
+        while not ended.is_set():
+            before = site.index(api)
+            try:
+                site.snapshot(api)
+            except (ApiRefused, BrokenShards) as error:
+                if site.index(api) == before:
+                    failures.append(error)
+            else:
+                seen.append(before.digest)
+
+    reader = threading.Thread(target=read)
+    site.until(lambda: site.find("configmaps", f"{GATEWAY}-config") is not None, "an index")
+    reader.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        reader.join()
+        api.close()
+    assert failures == []
+
+
+def test_another_replica_stands_by_and_takes_over_at_once(site: Site):
+    leader = site.serve(secret(), provider(), route())
+    standby = site.start("two")
+    site.until(lambda: standby.get("/readyz")[0] == 200, "the standby is ready")
+    assert (standby.metric("sluice_operator_leading"), standby.writes()) == (0, {})
+    with site.within(4.0):
+        assert leader.ended() == 0
+        standby.logged("leading")
+    site.apply(route("new"))
+    site.becomes("modelroutes", "new", "Ready", "True", "Programmed")
+    assert standby.metric("sluice_operator_leading") == 1
+
+
+def test_who_loses_the_lease_ends_before_it_writes_again(site: Site):
+    operator = site.serve(secret(), provider(), route())
+    lease = site.plane.api.get(LEASE.format(site.namespace))
+    taken = lease["spec"] | {"holderIdentity": "another"}
+    site.plane.api.merge(LEASE.format(site.namespace), {"spec": taken})
+    assert operator.process.wait(10) == 1
+    [error] = [line["error"] for line in operator.lines if line["event"] == "ended"]
+    assert error == "the Lease is lost to another"
+    assert site.plane.api.get(LEASE.format(site.namespace))["spec"]["holderIdentity"] == "another"
+
+
+def test_a_leader_that_is_killed_in_a_burst_of_changes(site: Site):
+    leader = site.serve(secret(), provider(), *(route(f"route-{number}") for number in range(20)))
+    routes = [route(f"route-{number}", f"model-{number}") for number in range(200)]
+    with always_whole(site) as seen:
+        applying = threading.Thread(target=site.apply, args=routes)
+        before = len(set(seen))
+        applying.start()
+        site.until(lambda: len(set(seen)) > before + 3, "some of it is published")
+        leader.process.kill()
+        applying.join()
+        successor = site.start("two")
+        successor.logged("leading", within=25.0)
+        site.until(lambda: len(site.snapshot().routes) == 200, "all of it")
+        site.until(lambda: site.condition("modelroutes", "route-199").get("status") == "True", "and it says so")
+        site.until(lambda: all(_is_programmed(site, number) for number in range(200)), "of each")
+    assert len(set(seen)) > 3
+
+
+def _is_programmed(site: Site, number: int) -> bool:
+    condition = site.condition("modelroutes", f"route-{number}", "Programmed")
+    return condition.get("status") == "True"
+
+
+def test_while_the_api_server_is_away_nothing_is_lost(site: Site):
+    operator = site.serve(secret(), provider(), route())
+    with paused(site.plane, "kube-apiserver"):
+        with pytest.raises(KubectlFailed):
+            site.plane.kubectl("get", "--raw", "/readyz", "--request-timeout=3s")
+        assert operator.get("/healthz")[0] == 200
+    site.apply(route("new"))
+    site.becomes("modelroutes", "new", "Ready", "True", "Programmed")
+    assert operator.process.poll() is None
