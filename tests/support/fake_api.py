@@ -45,6 +45,7 @@ class Asked:
     key: Key
     version: str
     token: str
+    namespace: str
 
 
 @dataclass(eq=False)
@@ -191,18 +192,18 @@ def _understood(request: Request) -> Asked:
     address = urlsplit(request.target)
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
     token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    _, api, version, namespaces, _, plural, *rest = address.path.split("/")
+    _, api, version, namespaces, namespace, plural, *rest = address.path.split("/")
     assert (request.method, api, version, namespaces) == ("GET", "api", "v1", "namespaces")
     assert plural in ("configmaps", "secrets")
     if rest:
-        return Asked("get", (plural, rest[0]), query["resourceVersion"], token)
+        return Asked("get", (plural, rest[0]), query["resourceVersion"], token, namespace)
     selected, _, name = query["fieldSelector"].partition("=")
     assert selected == "metadata.name"
     if "watch" not in query:
-        return Asked("list", (plural, name), "", token)
+        return Asked("list", (plural, name), "", token, namespace)
     assert query["allowWatchBookmarks"] == "true"
     assert int(query["timeoutSeconds"]) > 0
-    return Asked("watch", (plural, name), query["resourceVersion"], token)
+    return Asked("watch", (plural, name), query["resourceVersion"], token, namespace)
 
 
 @contextlib.asynccontextmanager

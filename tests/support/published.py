@@ -97,9 +97,10 @@ def publish(
     namespace: str = "default",
     live: Index | None = None,
     revision: str = "",
+    name: str = GATEWAY,
 ) -> Published:
     """Compile documents and publish the result. ``keys``: Secret name -> value of its key ``api-key``."""
-    gateway = Gateway(namespace, GATEWAY)
+    gateway = Gateway(namespace, name)
     resources = [parse_resource(_moved(found, namespace)) for found in yaml.safe_load_all(text) if found]
     compiled = compile_resources(
         gateway,

@@ -26,6 +26,7 @@ CHAT = provider("mock") + route("chat", "mock")
 KEYED = provider("up", "http://127.0.0.1:9", credentials={"secretRef": {"name": "up", "key": "api-key"}}) + route(
     "chat", "up/gpt"
 )
+GATEWAY = Gateway()
 UP = CredentialRef(namespace="default", name="up", key="api-key")
 
 
@@ -36,10 +37,12 @@ async def api() -> AsyncIterator[FakeApi]:
 
 
 @asynccontextmanager
-async def source(api: FakeApi, log: LogFile | None = None, settle_seconds: float = 0.2) -> AsyncIterator[Following]:
+async def source(
+    api: FakeApi, log: LogFile | None = None, settle_seconds: float = 0.2, gateway: Gateway = GATEWAY
+) -> AsyncIterator[Following]:
     logger = make_logger(LineWriter(log or LogFile()))
     pace = Pace(first=0.01, most=0.05, steady=60, rng=random.Random(1))
-    followed = Following(ClusterSource(Access(api.url), Gateway(), logger, pace, settle_seconds))
+    followed = Following(ClusterSource(Access(api.url), gateway, logger, pace, settle_seconds))
     try:
         yield followed
     finally:
@@ -64,6 +67,23 @@ async def test_what_is_published_is_loaded(api: FakeApi) -> None:
     assert (key_of(loaded), loaded.credentials.revision) == ("sk-1", "r1")
     assert loaded.callers["team"].reveal() == "caller-1"
     assert (loaded.findings, loaded.origin) == ((), "API server")
+
+
+async def test_it_asks_for_its_own_objects_and_no_others(api: FakeApi) -> None:
+    edge = Gateway("team", "edge")
+    routes = CHAT.replace('"models"', '"gatewayRef": {"name": "edge"}, "models"', 1)
+    published = publish(routes, namespace="team", name="edge")
+    assert published.snapshot.routes
+    put(api, published)
+    async with source(api, gateway=edge) as followed:
+        await followed.loaded()
+        await api.watched(3)
+    assert {asked.namespace for asked in api.asked} == {"team"}
+    watched = {("configmaps", "edge-config"), ("secrets", "edge-credentials"), ("secrets", "edge-keys")}
+    for verb in ("list", "watch"):
+        assert {asked.key for asked in api.asked if asked.verb == verb} == watched
+    shards = {("configmaps", f"edge-config-{entry.number}-{entry.slot}") for entry in published.index.shards}
+    assert {asked.key for asked in api.asked if asked.verb == "get"} == shards
 
 
 async def test_each_change_reads_only_the_shards_that_it_changes(api: FakeApi) -> None:
