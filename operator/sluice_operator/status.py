@@ -174,9 +174,10 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     running = sum(view.runs(pod, key) for view, pod in every)
     pods = f"{running}/{len(every)} pods"
     names = ", ".join(str(view.deployed.gateway) for view in using)
-    if not every:
+    unwritten = next((f"; not written: {view.deployed.unwritten}" for view in using if view.deployed.unwritten), "")
+    if not every and not unwritten:
         return Condition("Programmed", "False", "NoPods", f"no pod of gateway {names} is ready"), pods
-    if running == len(every):
+    if every and running == len(every):
         return Condition("Programmed", "True", "Programmed", pods), pods
     refusals = [
         f"pod {pod.pod} refused the configuration: {pod.refused.reason[:_LONGEST_REASON]}"
@@ -185,7 +186,6 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     ]
     if refusals:
         return Condition("Programmed", "False", "Refused", f"{pods}; {min(refusals)}"), pods
-    unwritten = next((f"; not written: {view.deployed.unwritten}" for view in using if view.deployed.unwritten), "")
     return Condition("Programmed", "False", "Pending", f"{pods}{unwritten}"), pods
 
 

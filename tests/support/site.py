@@ -15,7 +15,7 @@ from sluice_config.snapshot import Snapshot
 from tests.support.canary import CANARY
 from tests.support.cluster import RBAC_PATH, ControlPlane
 from tests.support.kubernetes_api import Api, ApiRefused, Document
-from tests.support.operator import Operator, kubeconfig, running, token_for
+from tests.support.operator import CREDENTIALS_RULES, WRITER_RULES, Operator, kubeconfig, running, token_for
 from tests.support.pods import GATEWAY, Pods, deployment, pods_of
 from tests.support.resources import API_VERSION, document
 
@@ -70,12 +70,16 @@ class Site:
     def delete(self, kind: str, name: str) -> None:
         self.plane.api.delete(self.path(kind, name))
 
-    def grant(self, name: str, rules: Sequence[Document]) -> None:
-        """Let the operators of this namespace do this too."""
+    def admit(self, home: str) -> None:
+        """Let the operator of another namespace write here, and read Secrets."""
+        self.grant("sluice-gateway-writer", [*WRITER_RULES, *CREDENTIALS_RULES], home)
+
+    def grant(self, name: str, rules: Sequence[Document], home: str = "") -> None:
+        """Let the operators of this namespace, or of another one, do this too."""
         path = f"{RBAC_PATH}/namespaces/{self.namespace}"
         self.plane.api.create(f"{path}/roles", {"metadata": {"name": name}, "rules": list(rules)})
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
-        subject = {"kind": "ServiceAccount", "namespace": self.namespace, "name": "sluice-operator"}
+        subject = {"kind": "ServiceAccount", "namespace": home or self.namespace, "name": "sluice-operator"}
         binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
         self.plane.api.create(f"{path}/rolebindings", binding)
 
