@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SAMPLES ?= manifests/samples
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: up test check format generate lock bench images clean
+.PHONY: up test check format generate lock bench images cluster cluster-down clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.gateway
@@ -33,6 +33,13 @@ bench: $(VENV)/.dev
 # dist/images: both images as archives, each with its SBOM.
 images: $(VENV)/.dev
 	@$(BIN)/python -m tests.images
+
+# A real Kubernetes on this machine with all of Sluice in it: .cluster/kubeconfig, .cluster/gateway-url, .cluster/gateway-key.
+cluster: $(VENV)/.dev
+	@$(BIN)/python -m tests.playground up .cluster
+
+cluster-down: $(VENV)/.dev
+	@$(BIN)/python -m tests.playground down .cluster
 
 clean:
 	@rm -rf .venv .venv-* .cache .hypothesis dist

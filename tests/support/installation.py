@@ -1,0 +1,66 @@
+"""Sluice installed in a cluster with a node, as a user does it: both images, the default overlay, the samples."""
+
+import secrets
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.shell import run
+from tests.images.build import GATEWAY, OPERATOR, REDIS, built
+from tests.support.cluster import ControlPlane
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+NAMESPACE = "sluice-system"
+ROLL_OUT = 60.0
+STATE = "/var/lib/sluice-state"  # in the cluster's sandbox: gone with it
+VOLUME = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": "state"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "hostPath": {"path": STATE},
+        "claimRef": {"namespace": NAMESPACE, "name": "data-sluice-state-0"},
+    },
+}
+
+
+class Installation(ControlPlane):
+    """The cluster, and what its gateway needs of callers."""
+
+    def __init__(self, cluster: Cluster, kubectl: Path) -> None:
+        super().__init__(cluster, kubectl)
+        self.caller_key = f"sk-{secrets.token_hex(16)}"
+
+    def install(self) -> None:
+        """Load the images, apply the manifests, wait until the operator and two gateway pods work."""
+        for archive in built(GATEWAY, OPERATOR, REDIS):
+            self.cluster.load_image(archive)
+        self._make_room()
+        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "default", within=ROLL_OUT)
+        self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
+        key = f"--from-literal=playground={self.caller_key}"
+        self.kubectl("create", "secret", "generic", "sluice-gateway-keys", key)
+        self.kubectl("apply", "-k", MANIFESTS / "samples")
+        for workload in ("deploy/sluice-operator", "sts/sluice-state", "deploy/sluice-gateway"):
+            self.roll_out(workload)
+        self.wait_for("modelroute/chat", "condition=Ready")
+        self.wait_for("modelroute/chat", "jsonpath={.status.programmed}=2/2 pods")
+
+    def roll_out(self, workload: str) -> None:
+        """Wait until all pods of a workload are those of its last change, and work."""
+        self.kubectl("rollout", "status", workload, f"--timeout={ROLL_OUT:.0f}s", within=ROLL_OUT + 5)
+
+    def wait_for(self, name: str, state: str) -> None:
+        """`kubectl wait --for`."""
+        self.kubectl("wait", name, f"--for={state}", f"--timeout={ROLL_OUT:.0f}s", within=ROLL_OUT + 5)
+
+    def gateway_url(self) -> str:
+        """The gateway's Service, which this machine reaches."""
+        address = self.kubectl("get", "service", "sluice-gateway", "-o", "jsonpath={.spec.clusterIP}")
+        return f"http://{address}"
+
+    def _make_room(self) -> None:
+        """A volume for the state Redis: nothing here makes them when they are claimed."""
+        run(*self.cluster.sandbox.enter("mkdir", "-p", "-m", "777", STATE))
+        self.apply(VOLUME)
