@@ -69,6 +69,7 @@ class Configuration:
             "configuration loaded",
             digest=event.digest,
             credentials=event.credentials.revision,
+            callers=len(event.callers),
             origin=event.origin,
             routes=len(event.snapshot.routes),
         )

@@ -44,10 +44,10 @@ class Pod:
         await self.command.until(lambda: bool(found()))
         return found()[-1]
 
-    async def serves(self, published: Published, origin: str = "API server") -> None:
-        """Wait until it has loaded this, with its credentials."""
+    async def serves(self, published: Published, origin: str = "API server", **fields: int) -> None:
+        """Wait until it has loaded this, with its credentials; ``fields``: how many ``callers``, for example."""
         revision = {"credentials": published.index.credentials_revision} if origin == "API server" else {}
-        await self.logged(LOADED, digest=published.index.digest, origin=origin, **revision)
+        await self.logged(LOADED, digest=published.index.digest, origin=origin, **revision, **fields)
 
     async def refuses(self, reason: str) -> None:
         """Wait until it has refused something for this reason."""

@@ -7,7 +7,7 @@ stays while it is read again.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import structlog
 
@@ -52,12 +52,16 @@ class ClusterSource:
         self._gateway = gateway
         self._logger = logger
         self._pace = pace or Pace()
-        self._patience = _Patience(settle_seconds)
+        self._settle_seconds = settle_seconds
+        self._index_patience, self._keys_patience = _Patience(settle_seconds), _Patience(settle_seconds)
         self._shards = _Shards(gateway.name)
         self._index = Followed("configmaps", index_name(gateway.name))
         self._credentials = Followed("secrets", credentials_name(gateway.name))
         self._callers = Followed("secrets", callers_name(gateway.name))
         self._all = (self._index, self._credentials, self._callers)
+        self._good: tuple[Snapshot, Index] | None = None
+        self._loaded: Loaded | None = None
+        self._last: Loaded | Refused | None = None
         self._matching: Keys | None = None
         self._away: set[str] = set()
         self._retries = 0
@@ -65,7 +69,6 @@ class ClusterSource:
     async def events(self) -> AsyncGenerator[Loaded | Refused, None]:
         """The first event comes once the API server has answered, then one for each change."""
         news = asyncio.Event()
-        last: Loaded | Refused | None = None
         async with ApiServer(self._access, self._gateway.namespace) as api:
             followers = [asyncio.create_task(one.follow(api, self._pace, news.set)) for one in self._all]
             try:
@@ -75,9 +78,8 @@ class ClusterSource:
                     news.clear()
                     self._say_trouble()
                     event, again = await self._look(api)
-                    if event and (last is None or not same(event, last)):
-                        last = event
-                        yield event
+                    for one in self._new(event):
+                        yield one
                     await _wait(news, again)
                     for ended in filter(asyncio.Task.done, followers):
                         ended.result()  # raises: following never ends by itself
@@ -85,6 +87,21 @@ class ClusterSource:
                 for follower in followers:
                     follower.cancel()
                 await asyncio.gather(*followers, return_exceptions=True)
+
+    def _new(self, event: Loaded | Refused | None) -> Iterator[Loaded | Refused]:
+        """What of it has not been said. While an index is refused, keys still come and go: one that was taken away must
+        not be good for as long as that lasts.
+        """
+        if isinstance(event, Refused) and self._good:
+            kept, _ = self._with_keys(*self._good)
+            if kept and not (self._loaded and same(kept, self._loaded)):
+                self._last = self._loaded = kept
+                yield kept
+        if event and not (self._last and same(event, self._last)):
+            self._last = event
+            if isinstance(event, Loaded):
+                self._loaded = event
+            yield event
 
     async def _look(self, api: ApiServer) -> Next:
         """Put together what is here."""
@@ -96,32 +113,33 @@ class ClusterSource:
         try:
             index = read_index(found.data.get(INDEX_KEY, b""), str(self._gateway))
         except Unusable as error:
-            return Refused(error.reason, digest=error.digest), None
+            return Refused(error.reason, digest=error.digest), self._settle_seconds  # in which keys may settle
         try:
             snapshot = await self._shards.snapshot(api, index, found.version)
         except BrokenShards as error:
             return self._settling(found.version, Refused(str(error), digest=index.digest))
         self._retries = 0
+        self._good = snapshot, index
         return self._with_keys(snapshot, index)
 
-    def _with_keys(self, snapshot: Snapshot, index: Index) -> Next:
+    def _with_keys(self, snapshot: Snapshot, index: Index) -> tuple[Loaded | None, float | None]:
         """Serve, once the Secrets are known, and the credentials are those that the index is about."""
         if not (self._credentials.known and self._callers.known):
             return None, None
         wanted = index.credentials_revision
         credentials, callers = _keys(self._credentials), _keys(self._callers)
         if credentials.revision in (None, wanted):
-            self._patience.reset()
+            self._keys_patience.reset()
             self._matching = credentials
         elif credentials.missing and self._matching and self._matching.revision == wanted:
             credentials = self._matching  # whoever has deleted them, the index still means these
-        elif (left := self._patience.left((wanted, credentials.revision))) > 0:
+        elif (left := self._keys_patience.left((wanted, credentials.revision))) > 0:
             return None, left
         return loaded(snapshot, index, credentials, callers, ORIGIN), None
 
     def _settling(self, subject: str, refusal: Refused) -> Next:
         """Say it once it has lasted; look again meanwhile, and after."""
-        left = self._patience.left(subject)
+        left = self._index_patience.left(subject)
         return (None, min(left, self._retry())) if left > 0 else (refusal, self._retry())
 
     def _retry(self) -> float:

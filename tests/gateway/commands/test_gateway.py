@@ -44,10 +44,10 @@ async def test_it_serves_what_is_published_and_each_change(api: FakeApi, tmp_pat
         assert await sluice.ready() == 200
         assert [await sluice.ask(key) for key in ("", "caller-2", "caller-1")] == [401, 401, 200]
         assert await sluice.ask("caller-1", "more") == 404
-        second = publish(MORE, callers={"team": "caller-2"}, live=first.index)
+        second = publish(MORE, callers={"team": "caller-2", "other": "caller-3"}, live=first.index)
         put(api, second)
-        await sluice.serves(second)
-        assert await sluice.ask("caller-2", "more") == 200
+        await sluice.serves(second, callers=2)
+        assert [await sluice.ask(key, "more") for key in ("caller-1", "caller-2", "caller-3")] == [401, 200, 200]
         assert await sluice.ended() == 0
     assert sluice.command.out == ""
     assert {line["level"] for line in sluice.lines} == {"info"}

@@ -135,7 +135,7 @@ async def test_a_watch_that_is_cut_misses_neither_changes_nor_deletions(room: Ro
         await sluice.logged("API server does not serve", object=INDEX)
         assert await sluice.ask("caller-1") == 200
         await room.tunnel.open()
-        await sluice.serves(second)
+        await sluice.serves(second, callers=0)
         assert await sluice.ask("caller-1", "more") == 401
 
 

@@ -317,6 +317,22 @@ async def test_callers_keys_come_and_go(api: FakeApi) -> None:
         assert (await followed.loaded()).callers == {}
 
 
+async def test_keys_come_and_go_while_the_index_is_refused(api: FakeApi) -> None:
+    published = publish(KEYED, keys={"up": "sk-1"}, callers={"team": "caller-1", "other": "caller-2"})
+    put(api, published)
+    async with source(api) as followed:
+        await followed.loaded()
+        api.put("configmaps", published.index_map(b"garbage"))
+        refused = await followed.refused()
+        api.put("secrets", replace(published, callers={"team": "caller-1"}).callers_secret())
+        kept = await followed.loaded()
+        assert (set(kept.callers), kept.digest, key_of(kept)) == ({"team"}, published.index.digest, "sk-1")
+        assert await followed.refused() == refused
+        rotated = published.rotated("r2", up="sk-2")
+        api.put("secrets", rotated.credentials_secret())
+        assert key_of(await followed.loaded()) == "sk-2"
+
+
 async def test_no_secret_is_shown(api: FakeApi) -> None:
     log = LogFile()
     published = publish(KEYED, keys={"up": CANARY}, callers={"team": CANARY + "\x07"})
