@@ -135,10 +135,10 @@ class Acknowledgements:
     async def _ask(self, namespace: str, deployment: str) -> tuple[Acknowledgement, ...]:
         try:
             found = await self._api.get(DEPLOYMENT, namespace, deployment)
-            listing = await self._api.list(POD, namespace, labels=selector(found))
+            listed = await self._api.list(POD, namespace, labels=selector(found))
         except Forbidden:  # who may not list pods knows of none
             return ()
-        ready = sorted((pod for pod in listing.items if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
+        ready = sorted((pod for pod in listed if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
         return tuple(await together(self._ask_pod, ready, MOST_AT_ONCE))
 
     async def _ask_pod(self, pod: Document) -> Acknowledgement:

@@ -35,7 +35,10 @@ class Children:
 
     async def begin(self, owner: GatewayObject) -> Live:
         """What has to be known before anything can be rendered: the index and the credentials that are there."""
-        return await self._find(owner, [index_key(owner), credentials_key(owner)])
+        index = await self._find(
+            owner, [index_key(owner)]
+        )  # first, so that what is missing is always told the same way
+        return index | await self._find(owner, [credentials_key(owner)])
 
     async def write(self, owner: GatewayObject, rendered: Rendered, begun: Live) -> Written:
         """Write what is not there as meant. ``begun`` is what ``begin`` gave.

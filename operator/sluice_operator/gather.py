@@ -5,7 +5,6 @@ whole: a right that is missing, a timeout or a fault of the server anywhere ends
 from half of it. The exception is by design: namespaces that did not bind the credentials role have no Secrets.
 """
 
-import asyncio
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -108,6 +107,15 @@ class World:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is kept of a resource."""
+
+    version: Version
+    parsed: Parsed
+    subject: Subject
+
+
 class Gatherer:
     """Reads the world. ``namespaces`` are those that the operator serves, None for all.
 
@@ -125,10 +133,9 @@ class Gatherer:
         """The world as it is. Raises KubeError."""
         self._user = self._user or await self._api.user()
         places = [(kind, scope) for kind in RESOURCE_KINDS for scope in self._scopes]
-        listings = await together(self._list, [*places, *((DEPLOYMENT, scope) for scope in self._scopes)])
-        documents = [found for listing in listings[: len(places)] for found in listing if not _is_going(found)]
-        deployments = [document for listing in listings[len(places) :] for document in listing]
-        resources = await asyncio.to_thread(self._parse, documents)  # ten thousand of them take a second
+        found = [one for listing in await together(self._read_place, places) for one in listing if one is not None]
+        self._parsed = {one.version: one.parsed for one in found}  # what is gone is forgotten
+        resources = _resources(self._parsed.values())
         secrets, denied = await self._read_secrets({ref[:2] for ref in secret_refs(resources)})
         resources = replace(
             resources,
@@ -136,28 +143,25 @@ class Gatherer:
             config_maps=await self._read_config_maps(config_map_refs(resources)),
             denied=denied,
         )
-        subjects = {subject.key: subject for subject in map(_subject, documents)}
-        return World(resources, subjects, await self._gateways(deployments), secrets)
+        subjects = {one.subject.key: one.subject for one in found}
+        deployments = await together(self._list_deployments, self._scopes)
+        gateways = await self._gateways(document for listing in deployments for document in listing)
+        return World(resources, subjects, gateways, secrets)
 
-    async def _list(self, place: tuple[Kind, str | None]) -> tuple[Document, ...]:
-        kind, scope = place
-        labels = GATEWAY_LABEL if kind is DEPLOYMENT else ""
-        return (await self._api.list(kind, scope, labels=labels)).items
+    async def _read_place(self, place: tuple[Kind, str | None]) -> tuple[_Read | None, ...]:
+        return await self._api.each(*place, self._take)
 
-    def _parse(self, documents: Iterable[Document]) -> Resources:
-        """Typed resources; what can't be read becomes findings. What is gone is forgotten."""
-        parsed = {}
-        for document in documents:
-            version = _version(document)
-            parsed[version] = self._parsed.get(version) or parse(document)
-        self._parsed = parsed
-        found = list(parsed.values())
-        return Resources(
-            routes=[item for item in found if isinstance(item, ModelRoute)],
-            providers=[item for item in found if isinstance(item, ProviderPolicy)],
-            caches=[item for item in found if isinstance(item, CachePolicy)],
-            refused=[finding for item in found if isinstance(item, tuple) for finding in item],
-        )
+    def _take(self, document: Document) -> _Read | None:
+        """All that is kept of a resource; nothing of one that is being deleted."""
+        if _is_going(document):
+            return None
+        version = _version(document)
+        parsed = self._parsed.get(version) or parse(document)
+        subject = Subject(key_of(document), metadata_of(document).get("generation", 1), document.get("status"))
+        return _Read(version, parsed, subject)
+
+    async def _list_deployments(self, scope: str | None) -> tuple[Document, ...]:
+        return await self._api.list(DEPLOYMENT, scope, labels=GATEWAY_LABEL)
 
     async def _read_secrets(self, wanted: set[ObjectKey]) -> tuple[dict[ObjectKey, SecretData], dict[str, str]]:
         """Those of the Secrets that exist; and the namespaces where none may be read, with what to do about it."""
@@ -269,8 +273,14 @@ def config_map_refs(resources: Resources) -> Iterator[ObjectKey]:
             yield cache.metadata.namespace, warm.config_map_ref.name
 
 
-def _subject(document: Document) -> Subject:
-    return Subject(key_of(document), metadata_of(document).get("generation", 1), document.get("status"))
+def _resources(parsed: Iterable[Parsed]) -> Resources:
+    found = list(parsed)
+    return Resources(
+        routes=[item for item in found if isinstance(item, ModelRoute)],
+        providers=[item for item in found if isinstance(item, ProviderPolicy)],
+        caches=[item for item in found if isinstance(item, CachePolicy)],
+        refused=[finding for item in found if isinstance(item, tuple) for finding in item],
+    )
 
 
 def _is_going(document: Document) -> bool:

@@ -1,7 +1,7 @@
 """The Kubernetes API: the one place that knows ``kubernetes.aio``. Values in, plain documents or errors of ours out."""
 
 from sluice_operator.kube.access import Access
-from sluice_operator.kube.api import Api, Listing, Stub
+from sluice_operator.kube.api import Api, Stub
 from sluice_operator.kube.errors import (
     Conflict,
     Expired,
@@ -23,7 +23,6 @@ __all__ = [
     "Forbidden",
     "Kind",
     "KubeError",
-    "Listing",
     "NotFound",
     "Rejected",
     "ServerFault",

@@ -4,10 +4,10 @@ Only ``kubernetes.aio``'s transport is used (TLS, tokens and their rotation, pro
 what the server sent, and its debug log of every answer's body, which would hold Secrets, is never reached.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import aiohttp
 import msgspec
@@ -16,6 +16,8 @@ from kubernetes.aio.client import ApiClient
 from sluice_operator.kube.access import Access
 from sluice_operator.kube.errors import Expired, NotFound, Unreachable, error_of
 from sluice_operator.kube.kinds import KINDS, SECRET, Document, Kind, metadata_of
+
+T = TypeVar("T")
 
 FIELD_MANAGER: Final = "sluice-operator"
 CHUNK: Final = 500
@@ -33,10 +35,10 @@ _STUB_LISTS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """All objects of a collection at one resourceVersion."""
+class Listing(Generic[T]):
+    """All objects of a collection, or what was made of them, at one resourceVersion."""
 
-    items: tuple[Document, ...]
+    items: tuple[T, ...]
     resource_version: str
 
 
@@ -86,14 +88,18 @@ class Api:
         except NotFound:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
+    async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> tuple[Document, ...]:
         """All objects of a kind, in one namespace or in all. Every page is of the same moment, or none is returned."""
-        return await self._list(kind, namespace, labels, accept=None)
+        return (await self._list(kind, namespace, labels, _same)).items
+
+    async def each(self, kind: Kind, namespace: str | None, take: Callable[[Document], T]) -> tuple[T, ...]:
+        """What ``take`` makes of each object, page by page: never are all objects in memory."""
+        return (await self._list(kind, namespace, "", take)).items
 
     async def list_stubs(self, kind: Kind, namespace: str | None, *, labels: str = "") -> tuple[tuple[Stub, ...], str]:
         """Identities of objects, without their content; and the list's resourceVersion."""
-        listing = await self._list(kind, namespace, labels, accept=_STUB_LISTS)
-        return tuple(map(Stub.of, listing.items)), listing.resource_version
+        listing = await self._list(kind, namespace, labels, Stub.of, accept=_STUB_LISTS)
+        return listing.items, listing.resource_version
 
     async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncIterator[Stub]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
@@ -146,28 +152,31 @@ class Api:
         name: str = answer["status"]["userInfo"].get("username", "")
         return name
 
-    async def _list(self, kind: Kind, namespace: str | None, labels: str, accept: str | None) -> Listing:
+    async def _list(
+        self, kind: Kind, namespace: str | None, labels: str, take: Callable[[Document], T], accept: str | None = None
+    ) -> Listing[T]:
         for attempt in range(1, MOST_LIST_TRIES + 1):
             try:
-                return await self._pages(kind, namespace, labels, accept)
+                return await self._pages(kind, namespace, labels, take, accept)
             except Expired:  # in the middle: what was read so far is of a moment that the server no longer has
                 if attempt == MOST_LIST_TRIES:
                     raise
         raise AssertionError
 
-    async def _pages(self, kind: Kind, namespace: str | None, labels: str, accept: str | None) -> Listing:
-        items: list[Document] = []
+    async def _pages(
+        self, kind: Kind, namespace: str | None, labels: str, take: Callable[[Document], T], accept: str | None
+    ) -> Listing[T]:
+        items: list[T] = []
         query = {"limit": str(CHUNK)} | ({"labelSelector": labels} if labels else {})
         while True:
             page = await self._call("GET", kind, namespace, query=query, accept=accept)
-            items += page.get("items") or ()
+            for item in page.pop("items", None) or ():
+                item["apiVersion"], item["kind"] = kind.api_version, kind.name  # a list's items come without
+                items.append(take(item))
             metadata = metadata_of(page)
             if not metadata.get("continue"):
-                break
+                return Listing(tuple(items), metadata.get("resourceVersion", ""))
             query["continue"] = metadata["continue"]
-        for item in items:  # a list's items come without
-            item["apiVersion"], item["kind"] = kind.api_version, kind.name
-        return Listing(tuple(items), metadata.get("resourceVersion", ""))
 
     async def _call(
         self,
@@ -230,6 +239,10 @@ _APPLY_QUERY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 def _place(document: Document) -> tuple[Kind, str, str]:
     metadata = metadata_of(document)
     return KINDS[document["kind"]], metadata["namespace"], metadata.get("name", "")
+
+
+def _same(document: Document) -> Document:
+    return document
 
 
 async def _lines(reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

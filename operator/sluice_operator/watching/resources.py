@@ -25,6 +25,8 @@ from sluice_operator.work import Random
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 5.0
 """Seconds between tries to begin a watch: an API server that comes back should be noticed soon."""
+IDLE_SECONDS: Final = 0.1
+"""For which kopf keeps the task of an object that has changed: there is no work whose order it would have to keep."""
 INACTIVE_SECONDS: Final = 70.0
 """Without a sign of life, bookmarks included (one a minute), a watch begins anew."""
 
@@ -124,6 +126,7 @@ class ResourceWatch:
         settings.watching.inactivity_timeout = INACTIVE_SECONDS
         settings.watching.chunk_size = CHUNK
         settings.watching.label_selectors["apps", "v1", "deployments"] = GATEWAY_LABEL
+        settings.queueing.idle_timeout = IDLE_SECONDS
         settings.scanning.disabled = True
         settings.peering.standalone = True
         settings.posting.enabled = False
