@@ -3,10 +3,13 @@
 import secrets
 from pathlib import Path
 
+import yaml
+
 from tests.cluster.cluster import Cluster
 from tests.cluster.shell import run
 from tests.images.build import GATEWAY, OPERATOR, REDIS, built
 from tests.support.cluster import ControlPlane
+from tests.support.kubernetes_api import Document
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "sluice-system"
@@ -54,6 +57,33 @@ class Installation(ControlPlane):
     def wait_for(self, name: str, state: str) -> None:
         """`kubectl wait --for`."""
         self.kubectl("wait", name, f"--for={state}", f"--timeout={ROLL_OUT:.0f}s", within=ROLL_OUT + 5)
+
+    def programmed(self, route: str) -> None:
+        """Wait until the pods say that they run a route as it is now."""
+
+        def is_programmed() -> bool:
+            found = yaml.safe_load(self.kubectl("get", "modelroute", route, "-o", "yaml"))
+            conditions = found.get("status", {}).get("conditions", ())
+            now = ("Programmed", "True", found["metadata"]["generation"])
+            return now in [(one["type"], one["status"], one["observedGeneration"]) for one in conditions]
+
+        self.until(is_programmed, f"{route} is programmed")
+
+    def pods(self, workload: str) -> dict[str, int]:
+        """Its pods that are not going away, and how often each was restarted."""
+        return {
+            pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"]
+            for pod in self._pods(workload)
+        }
+
+    def pod_urls(self, workload: str) -> dict[str, str]:
+        """Where this machine reaches its pods, by name; without a port."""
+        return {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}" for pod in self._pods(workload)}
+
+    def _pods(self, workload: str) -> list[Document]:
+        label = f"--selector=app.kubernetes.io/name={workload}"
+        found: list[Document] = yaml.safe_load(self.kubectl("get", "pods", label, "-o", "yaml"))["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def gateway_url(self) -> str:
         """The gateway's Service, which this machine reaches."""

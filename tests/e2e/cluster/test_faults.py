@@ -1,0 +1,118 @@
+"""What falls over while callers go on: gateways serve, and everything converges."""
+
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.callers import HELLO, Streams, sdk, traffic
+from tests.support.installation import Installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("installation")]
+
+STREAMS = 50
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+SLOW = """
+apiVersion: sluice.dev/v1alpha1
+kind: ProviderPolicy
+metadata: {name: slow}
+spec: {provider: mock, mock: {latencyMilliseconds: 10, tokensPerSecond: 1}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: slow}
+spec: {models: [slow], targets: [{provider: slow}]}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ProviderPolicy
+metadata: {name: quick}
+spec: {provider: mock, mock: {latencyMilliseconds: 1, tokensPerSecond: 1000}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: quick}
+spec: {models: [quick], targets: [{provider: quick}]}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def routes(installation: Installation) -> Iterator[None]:
+    installation.kubectl("apply", "-f", "-", stdin=SLOW)
+    for name in ("slow", "quick"):
+        installation.programmed(name)
+    yield
+    installation.kubectl("delete", "-f", "-", stdin=SLOW)
+
+
+def leader(installation: Installation) -> str:
+    """The operator's pod that holds the Lease; empty when none does."""
+    return installation.kubectl("get", "lease", "sluice-operator", "-o", "jsonpath={.spec.holderIdentity}")
+
+
+def changed(installation: Installation, model: str) -> None:
+    """A change is served by all pods, and said to be."""
+    patch = f'{{"spec": {{"targets": [{{"provider": "quick", "model": "{model}"}}]}}}}'
+    installation.kubectl("patch", "modelroute", "quick", "--type=merge", "--patch", patch)
+    installation.programmed("quick")
+    with sdk(installation.gateway_url(), installation.caller_key) as client:
+        assert client.chat.completions.create(model="quick", messages=HELLO).model == model
+
+
+def test_another_operator_takes_over(installation: Installation) -> None:
+    killed = leader(installation)
+    with traffic(installation.gateway_url(), installation.caller_key, "quick") as failed:
+        installation.kubectl("delete", "pod", killed, "--grace-period=0", "--force")
+        installation.until(lambda: leader(installation) not in ("", killed), "another one leads", within=60)
+        changed(installation, "after-the-leader")
+        installation.roll_out("deploy/sluice-operator")
+    assert failed == []
+
+
+def test_gateways_are_replaced_under_live_streams(installation: Installation) -> None:
+    before = installation.pods("sluice-gateway")
+    url, key = installation.gateway_url(), installation.caller_key
+    streams = Streams(url, key, "slow", STREAMS)
+    streams.begun()
+    with traffic(url, key, "quick") as failed:
+        installation.kubectl("rollout", "restart", "deploy/sluice-gateway")
+        installation.roll_out("deploy/sluice-gateway")
+        assert streams.left, "all streams ended before the pods were replaced"
+        ends = streams.ends()
+    assert failed == []
+    assert ends == ["stop"] * STREAMS
+    assert not installation.pods("sluice-gateway").keys() & before.keys()
+    changed(installation, "after-the-roll-out")
+
+
+def test_a_gateway_that_is_killed_comes_back(installation: Installation) -> None:
+    pod, *_ = installation.pods("sluice-gateway")
+    installation.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
+    installation.roll_out("deploy/sluice-gateway")
+    changed(installation, "after-the-kill")
+
+
+def test_gateways_serve_while_the_api_server_is_away(installation: Installation) -> None:
+    address = installation.pod_urls("sluice-operator")[leader(installation)]
+    server = installation.cluster.sandbox.processes()["kube-apiserver"]
+    with traffic(installation.gateway_url(), installation.caller_key, "quick") as failed:
+        try:
+            for process in server:
+                os.kill(process, signal.SIGSTOP)
+            installation.until(lambda: not healthy(f"{address}:8080"), "the leader has given up its Lease", within=60)
+        finally:
+            for process in server:
+                os.kill(process, signal.SIGCONT)
+        installation.until(lambda: leader(installation) != "", "the API server answers again", within=60)
+        installation.roll_out("deploy/sluice-operator")
+        changed(installation, "after-the-pause")
+    assert failed == []
+
+
+def healthy(url: str) -> bool:
+    try:
+        with OPENER.open(f"{url}/healthz", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
