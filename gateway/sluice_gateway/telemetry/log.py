@@ -100,3 +100,19 @@ def log_defect(logger: Logger, during: str, error: BaseException | None) -> None
     """What should never happen, with where it did: one line of JSON like all others. Values are not in it."""
     where = "".join(traceback.format_exception(error)) if error else None
     logger.error("defect", during=during, traceback=where)
+
+
+class DefectsLogged:
+    """A block whose defects are logged and end with it: for work that is begun again whatever happens to it."""
+
+    def __init__(self, logger: Logger, during: str) -> None:
+        self._logger = logger
+        self._during = during
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        log_defect(self._logger, self._during, error)
+        return True
