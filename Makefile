@@ -31,7 +31,8 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
 
 clean:
-	@rm -rf .venv .venv-* .cache .hypothesis
+	@rm -rf .venv .venv-* .cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Rewrites the locks: hashes of every wheel, no index addresses.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
