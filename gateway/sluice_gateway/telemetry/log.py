@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, to standard error, written by structlog."""
+"""Logs, to standard error, written by structlog: one JSON object a line, or short lines where a person looks on."""
 
 import asyncio
 import sys
@@ -19,9 +19,13 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class LineWriter:
-    """Gathers lines for a moment while an event loop runs, else writes each at once. The end of structlog's chain."""
+    """Gathers lines for a moment while an event loop runs, else writes each at once. The end of structlog's chain.
+
+    ``for_people``: the file is a terminal.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
+        self.for_people = file.isatty()
         self._file = file
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -57,8 +61,12 @@ class Line(msgspec.Struct, gc=False, kw_only=True):
     level: str = ""
     time: str = ""
 
+    def text(self) -> str:
+        """What a person wants to know of it."""
+        return self.event
 
-class _Processor:
+
+class _ForMachines:
     """The one processor: level, time and JSON. A chain of structlog's own would cost twice as much per line.
 
     An event whose field ``line`` is a Line becomes that.
@@ -84,11 +92,36 @@ class _Processor:
         return _encode(event)
 
 
+class _ForPeople:
+    """The one processor in front of a terminal. Lists are left out: findings are printed by whoever follows them."""
+
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
+
+    def __call__(self, _logger: object, method: str, event: structlog.typing.EventDict) -> bytes:
+        now = datetime.fromtimestamp(self._clock() // 1_000_000_000, UTC).astimezone()
+        line, traced = event.pop("line", None), event.pop("traceback", None)
+        words = [f"{now:%H:%M:%S}"] + ([] if method == "info" else [method])
+        if isinstance(line, Line):
+            words.append(line.text())
+        else:
+            words.append(event.pop("event"))
+            words += [f"{name}={value}" for name, value in event.items() if not isinstance(value, list)]
+        lines = [" ".join(words), *(traced or "").splitlines()]
+        return "\n".join(map(_harmless, lines)).encode("utf-8", "backslashreplace")
+
+
+def _harmless(text: str) -> str:
+    """``text`` without what a terminal would obey: providers' words are in it."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def make_logger(writer: LineWriter | None = None, level: str = "info") -> Logger:
     """The logger of a process, bound ahead: nothing is looked up or configured per line."""
+    writer = writer or LineWriter(sys.stderr.buffer)
     logger: Logger = structlog.wrap_logger(
-        writer or LineWriter(sys.stderr.buffer),
-        processors=[_Processor()],
+        writer,
+        processors=[_ForPeople() if writer.for_people else _ForMachines()],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         context_class=dict,
         cache_logger_on_first_use=True,
@@ -97,7 +130,7 @@ def make_logger(writer: LineWriter | None = None, level: str = "info") -> Logger
 
 
 def log_defect(logger: Logger, during: str, error: BaseException | None) -> None:
-    """What should never happen, with where it did: one line of JSON like all others. Values are not in it."""
+    """What should never happen, with where it did, in one event like all others. Values are not in it."""
     where = "".join(traceback.format_exception(error)) if error else None
     logger.error("defect", during=during, traceback=where)
 

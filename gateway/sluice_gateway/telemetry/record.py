@@ -77,6 +77,20 @@ class RequestLine(Line):
     cached_tokens: int | None
     reasoning_tokens: int | None
 
+    def text(self) -> str:
+        """``200 chat -> openai/gpt-4o-mini, 812 ms, 9+120 tokens``, and why, where it went wrong."""
+        said = [f"{self.status} {self.model or self.path}" + (f" -> {self.target}" if self.target else "")]
+        said.append(f"{self.milliseconds:.0f} ms")
+        if self.stream and self.first_byte_milliseconds is not None:
+            said.append(f"first byte {self.first_byte_milliseconds:.0f} ms")
+        if self.prompt_tokens is not None:
+            said.append(f"{self.prompt_tokens}+{self.completion_tokens} tokens")
+        if self.code:
+            said.append(f"{self.code}: {self.reason}" if self.reason else self.code)
+        if self.attempts > 1:
+            said += [f"after {attempt['target']}: {attempt['reason']}" for attempt in self.failed_attempts or ()]
+        return ", ".join(said)
+
 
 _NOT_REPORTED = (None, None, None, None)
 
