@@ -58,7 +58,7 @@ class Terminal:
             self._say(f"nobody may call: there is no Secret {self._keys} with a key among the files")
 
     def _curl(self, event: Loaded) -> str:
-        names = [name for route in event.snapshot.routes for name in route.models]
+        names = [name for route in event.snapshot.routes if route.targets or route.auto for name in route.models]
         model = next((name for name in sorted(names) if "*" not in name), "MODEL")
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
         key = " -H 'authorization: Bearer KEY'" if self._auth else ""

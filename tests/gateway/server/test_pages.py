@@ -29,6 +29,7 @@ LISTED = (
 async def metrics_of(sluice: RunningGateway) -> dict[str, float]:
     async with sluice.session.get(sluice.url + "/metrics") as response:
         assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert response.headers["server"] == "sluice"
         text = await response.text()
     return {
         sample.name + str(sorted(sample.labels.items())): sample.value
