@@ -6,12 +6,10 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 import structlog
-
-Logger = structlog.typing.FilteringBoundLogger
 
 FLUSH_SECONDS = 0.01  # lines of so long go out in one write: a write a request costs 8 us, a tenth of all that it costs
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -64,6 +62,23 @@ class Line(msgspec.Struct, gc=False, kw_only=True):
     def text(self) -> str:
         """What a person wants to know of it."""
         return self.event
+
+
+class Logger(structlog.typing.FilteringBoundLogger, Protocol):
+    """structlog's, and a way around its event dictionary for what is written once a request: a third of the cost."""
+
+    def line(self, line: Line) -> None:
+        """Log ``line`` as information."""
+        ...
+
+
+class _WithLines(structlog.BoundLoggerBase):
+    wants_lines = True
+
+    def line(self, line: Line) -> None:
+        if self.wants_lines:
+            for process in self._processors:
+                self._logger.msg(process(None, "info", {"line": line}))
 
 
 class _ForMachines:
@@ -119,14 +134,16 @@ def _harmless(text: str) -> str:
 def make_logger(writer: LineWriter | None = None, level: str = "info") -> Logger:
     """The logger of a process, bound ahead: nothing is looked up or configured per line."""
     writer = writer or LineWriter(sys.stderr.buffer)
-    logger: Logger = structlog.wrap_logger(
+    bases = (_WithLines, structlog.make_filtering_bound_logger(_LEVELS[level]))
+    logger = structlog.wrap_logger(
         writer,
         processors=[_ForPeople() if writer.for_people else _ForMachines()],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=type("Logger", bases, {"wants_lines": _LEVELS[level] <= _LEVELS["info"]}),
         context_class=dict,
         cache_logger_on_first_use=True,
     )
-    return logger.bind()
+    bound: Logger = logger.bind()
+    return bound
 
 
 def log_defect(logger: Logger, during: str, error: BaseException | None) -> None:

@@ -99,7 +99,7 @@ class Recorder:
     """Writes records."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
-        self._info = logger.info
+        self._log = logger.line
         self._metrics = metrics
 
     def attempt(self, target: str, result: str) -> None:
@@ -134,7 +134,7 @@ class Recorder:
             *usage,
             event="request",
         )
-        self._info("request", line=line)
+        self._log(line)
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind

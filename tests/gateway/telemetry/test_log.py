@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluice_gateway.telemetry.log import LineWriter, Logger, log_defect, make_logger
+from sluice_gateway.telemetry.log import Line, LineWriter, Logger, log_defect, make_logger
 from sluice_gateway.telemetry.record import RequestLine
 
 
@@ -60,6 +60,8 @@ def test_the_level_is_a_floor(level: str, count: int) -> None:
     for method in (logger.debug, logger.info, logger.warning, logger.error):
         method("event")
     assert len(lines_of(file)) == count
+    logger.line(Line(event="request"))
+    assert [line["event"] for line in lines_of(file)[count:]] == ["request"] * (level in {"debug", "info"})
 
 
 def test_what_json_has_no_form_for_is_written_as_text() -> None:
@@ -150,4 +152,4 @@ FAILED = {"target": "up/gpt", "status": None, "reason": "connection failed", "mi
 )
 def test_a_request_is_a_short_line_on_a_terminal(fields: dict[str, Any], text: str) -> None:
     line = RequestLine(event="request", **FIELDS | fields)
-    assert shown(lambda logger: logger.info("request", line=line)) == text
+    assert shown(lambda logger: logger.line(line)) == text
