@@ -42,7 +42,8 @@ cluster-down: $(VENV)/.dev
 	@$(BIN)/python -m tests.playground down .cluster
 
 clean:
-	@rm -rf .venv .venv-* .cache .hypothesis dist
+	@rm -rf .venv .venv-* .cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Rewrites the locks: hashes of every wheel, no index addresses.
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header

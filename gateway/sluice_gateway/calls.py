@@ -5,9 +5,11 @@ and the digits of numbers survive.
 """
 
 import itertools
+import json
+import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -20,6 +22,8 @@ MAX_MODEL_LENGTH = 256  # the bound of ModelRoute.spec.models; a longer name can
 _OTHER_SPELLINGS = frozenset(map("".join, itertools.product(*((c, c.upper()) for c in "model")))) - {"model"}
 
 _decode = msgspec.json.Decoder().decode
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
 
 # One token of valid JSON that matters for finding a top-level key: a whole string, or a bracket.
 # Possessive: no backtracking, so that time and memory stay linear in the longest of prompts.
@@ -59,12 +63,7 @@ def parse(body: bytes) -> Call:
 
     Raises InvalidJSON when it is not JSON, CallerError when it is not an object or lacks what every call needs.
     """
-    try:
-        document = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidJSON(f"the body is not valid JSON: {error}") from None
-    except RecursionError:
-        raise _too_deep() from None
+    document = decode(body)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise _too_deep()
     if type(document) is not dict:
@@ -82,6 +81,42 @@ def parse(body: bytes) -> Call:
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")
     return Call(body, document, model, stream is True)
+
+
+def decode(body: bytes) -> Any:
+    """Any JSON. Raises InvalidJSON.
+
+    An escape may stand for half of a character (RFC 8259, 8.2): a text that was cut between two halves has one. The
+    fast decoder refuses those.
+    """
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        refusal = InvalidJSON(f"the body is not valid JSON: {error}")
+    except RecursionError:
+        raise _too_deep() from None
+    if not _HALF_ESCAPED.search(body):
+        raise refusal
+    try:
+        document = json.loads(body.decode(), parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise refusal from None
+    if isinstance(document, dict) and any(map(_HALF.search, document)):
+        raise refusal  # parsers differ in what they make of it: the key could become "model" for one of them
+    return document
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("the number is out of range")
+    return number
 
 
 def _too_deep() -> InvalidJSON:

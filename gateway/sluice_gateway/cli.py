@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from sluice_gateway.settings import InvalidSetting, Settings
@@ -13,6 +14,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sluice", description="An LLM gateway that is run like the rest of a cluster."
     )
+    parser.add_argument("--version", action="version", version=f"sluice {metadata.version('sluice')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="serve from a folder of YAML, and reload it as it changes")

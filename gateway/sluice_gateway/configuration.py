@@ -1,18 +1,21 @@
 """The configuration that is served: the last good one, and what was refused since."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sluice_config.snapshot import Snapshot
 from sluice_gateway.callers import Callers
 from sluice_gateway.routing.table import RoutingTable, build_table
 from sluice_gateway.sources.source import Loaded, LocatedFinding, Refused, Source
-from sluice_gateway.telemetry.log import Logger
+from sluice_gateway.telemetry.log import DefectsLogged, Logger
 from sluice_gateway.telemetry.metrics import Metrics
 from sluice_gateway.upstream import Upstream
 
 Observer = Callable[[Loaded | Refused], None]
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Seconds until a source that broke is followed again; each time in a row twice as long."""
 
 _MOST_FINDINGS = 50  # shown at /internal/config; the log has all
 
@@ -24,7 +27,14 @@ class Configuration:
     """
 
     def __init__(
-        self, http: Upstream, *, auth: bool, logger: Logger, metrics: Metrics, observer: Observer | None = None
+        self,
+        http: Upstream,
+        *,
+        auth: bool,
+        logger: Logger,
+        metrics: Metrics,
+        observer: Observer | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.table: RoutingTable | None = None
         self.callers = Callers({}, required=auth)
@@ -35,11 +45,21 @@ class Configuration:
         self._logger = logger
         self._metrics = metrics
         self._observer = observer
+        self._sleep = sleep
 
     async def follow(self, source: Source) -> None:
-        """Take each event of ``source``, for ever."""
-        async for event in source.events():
-            await self.take(event)
+        """Take each event of ``source``, for ever. What is served stays when the source breaks, or one of its events
+        can't be taken; then it is followed from the start again.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            with DefectsLogged(self._logger, "following the source of the configuration"):
+                async for event in source.events():
+                    await self.take(event)
+                    pause = FIRST_PAUSE
+                raise RuntimeError("the source of the configuration has ended")
+            await self._sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def take(self, event: Loaded | Refused) -> None:
         """Serve what was loaded, or note why the last good state stays."""

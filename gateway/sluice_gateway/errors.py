@@ -5,7 +5,7 @@ trace. The server renders them as ``{"error": {"message", "type", "param", "code
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -86,6 +86,14 @@ class ModelNotFound(CallerError):
 
     status = 404
     code = "model_not_found"
+
+    @classmethod
+    def for_route(cls, model: str, route: str | None = None) -> Self:
+        """For the name that was asked for, and the route that has it but no target, if there is one."""
+        if route is None:
+            return cls(f"no route serves the model {model!r}", param="model")
+        message = f"route {route} serves {model!r}, but has no target that can serve now; see /internal/config"
+        return cls(message, param="model")
 
 
 class NotFound(CallerError):

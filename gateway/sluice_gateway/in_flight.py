@@ -1,13 +1,12 @@
 """The requests that are being served: how many there may be, and when the last one has ended."""
 
 import asyncio
-from types import TracebackType
 
 from sluice_gateway.errors import Overloaded
 
 
 class InFlight:
-    """A bound on requests, entered as a context by each of them.
+    """A bound on requests.
 
     ``draining``: no more are wanted, those that come on open connections are the last of theirs. ``given_up``:
     whoever waited for the last one waits no longer; what is still served will be cut.
@@ -17,7 +16,7 @@ class InFlight:
         self.draining = False
         self.given_up = False
         self._limit = limit
-        self._tasks: set[asyncio.Task[object] | None] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -26,26 +25,25 @@ class InFlight:
         """How many there are."""
         return len(self._tasks)
 
-    def __enter__(self) -> None:
-        """Raises Overloaded."""
+    def enter(self, task: asyncio.Task[None]) -> None:
+        """A request begins, served by ``task``. Raises Overloaded."""
         if len(self._tasks) >= self._limit:
             raise Overloaded(
                 "the gateway is serving as many requests as it may (SLUICE_MAX_IN_FLIGHT); try again", retry_after=1
             )
-        self._tasks.add(asyncio.current_task())
+        self._tasks.add(task)
         self._empty.clear()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._tasks.discard(asyncio.current_task())
+    def leave(self, task: asyncio.Task[None]) -> None:
+        """It has ended."""
+        self._tasks.discard(task)
         if not self._tasks:
             self._empty.set()
 
     def give_up(self) -> None:
         """Cut those that are left. Each may still tell its caller."""
         self.given_up = True
-        for task in filter(None, self._tasks):
+        for task in self._tasks:
             task.cancel()
 
     async def drained(self) -> None:

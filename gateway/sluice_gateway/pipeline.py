@@ -149,12 +149,9 @@ async def _error_body(answer: Answer) -> bytes:
 def _match(table: RoutingTable, model: str) -> Match:
     match = table.match(model)
     if match is None:
-        raise ModelNotFound(f"no route serves the model {model!r}", param="model")
+        raise ModelNotFound.for_route(model)
     if not match.route.targets_for(model):
-        message = (
-            f"route {match.route.label} serves {model!r}, but has no target that can serve now; see /internal/config"
-        )
-        raise ModelNotFound(message, param="model")
+        raise ModelNotFound.for_route(model, match.route.label)
     return match
 
 

@@ -71,7 +71,7 @@ class Process:
         self.stop()
 
     async def run(self) -> None:
-        """Serve. Raises CannotListen, and what breaks the source."""
+        """Serve. Raises CannotListen."""
         settings, clock = self._settings, time.monotonic
         metrics, http = Metrics(), _upstream(self._environ)
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
@@ -111,16 +111,14 @@ class Process:
             await runner.cleanup()
 
     async def _until_stopped(self, configuration: Configuration) -> None:
-        """Follow the source until told to stop; if following ends by itself, so does the process."""
+        """Follow the source until told to stop."""
         following = asyncio.create_task(configuration.follow(self._source))
-        stopping = asyncio.create_task(self._stopping.wait())
-        done, _ = await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
-        for task in (following, stopping):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
-        if stopping not in done:
-            raise RuntimeError("the source of the configuration has ended")
+        try:
+            await self._stopping.wait()
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
 
     async def _drain(self, site: web.TCPSite, in_flight: InFlight) -> None:
         """Not ready at once, no new connection; what is being served may end."""

@@ -1,6 +1,7 @@
 """The walk of a GitOps repository's CI: validate, compile, explain."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,17 @@ async def test_good_files_pass(tmp_path: Path) -> None:
     command = await sluice("check", "-f", "apps", cwd=tmp_path)
     assert command.process.returncode == 0, command.out + command.err
     assert "error" not in command.out.replace("0 errors", "")
+
+
+async def test_the_example_of_the_readme_stands_beside_the_samples(tmp_path: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (SAMPLES.parents[1] / "README.md").read_text(), re.DOTALL)
+    shutil.copytree(SAMPLES, tmp_path / "apps")
+    (tmp_path / "apps" / "llama.yaml").write_text(example)
+    command = await sluice("check", "-f", "apps", cwd=tmp_path)
+    assert command.process.returncode == 0, command.out
+    (tmp_path / "alone.yaml").write_text(example)
+    command = await sluice("check", "-f", "alone.yaml", cwd=tmp_path)
+    assert command.process.returncode == 0, command.out
 
 
 async def test_findings_read_like_a_compilers(tmp_path: Path) -> None:

@@ -155,3 +155,54 @@ def test_model_in_another_spelling_is_refused(key: str) -> None:
     with pytest.raises(CallerError, match="spellings") as caught:
         parse(f'{{"model": "cheap", "{key}": "dear"}}'.encode())
     assert caught.value.param == "model"
+
+
+HALVES = [b"\\ud83d", b"cut \\uD83D.", b"\\ude00\\ud83d", b"\\ud83d\\u0041", b"\\\\\\udfff", b"\\ud83d\\ud83d\\ude00"]
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_half_of_a_character_is_passed_on(half: bytes) -> None:
+    body = b'{"messages":[{"content":"%b","\\ud800":1}],"model":"a","x":{"model":"a"},"n":1.50}' % half
+    call = parse(body)
+    assert (call.model, call.document["messages"][0]["content"]) == ("a", json.loads(b'"%b"' % half))
+    assert call.body_for("b") == body.replace(b'"model":"a","x"', b'"model":"b","x"')
+    assert call.body_for("a") == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"a","x":"\\ud800","y":NaN}',
+        b'{"model":"a","x":"\\ud800","y":-Infinity}',
+        b'{"model":"a","x":"\\ud800","y":1e999}',
+        b'{"model":"a","x":"\\ud800\xff"}',
+        b'{"model":"a","x":"\\ud800\xed\xa0\x80"}',
+        b'{"model":"a","x":"\\ud800\n"}',
+        b'{"model":"a","x":"\\ud800"} trailing',
+        b'\xef\xbb\xbf{"model":"a","x":"\\ud800"}',
+        '{"model":"a","x":"\\ud800"}'.encode("utf-16"),
+        b'{"model":"a","x":"\\ud800","y":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"model":"a","x":"\\ud800","y":' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"model":"a","mod\\ud800el":"b"}',
+        b'{"model":"a","\\udfff":"b"}',
+    ],
+)
+def test_half_of_a_character_opens_no_way_for_anything_else(body: bytes) -> None:
+    with pytest.raises(InvalidJSON):
+        parse(body)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b'"model":"\\ud800"', b'"model":"a","Model":"b"', b'"model":"a","\\u004dodel":"b"', b'"model":null', b'"y":1'],
+)
+def test_half_of_a_character_changes_nothing_about_model(rest: bytes) -> None:
+    with pytest.raises(CallerError) as caught:
+        parse(b'{"x":"\\ud800",%b}' % rest)
+    assert caught.value.param == "model"
+
+
+def test_half_of_a_character_does_not_hide_a_second_model() -> None:
+    call = parse(b'{"x":"\\ud800","model":"a","mod\\u0065l":"b"}')
+    with pytest.raises(CallerError, match="more than once"):
+        call.body_for("b")

@@ -48,6 +48,7 @@ def run(
     if assembly.blocking:
         for located in assembly.blocking:
             print(located, file=sys.stderr)
+        print("sluice: nothing can be explained until these files are in order", file=sys.stderr)
         return 1
     document = asyncio.run(_explained(assembly, name))
     _print(document, output, out)

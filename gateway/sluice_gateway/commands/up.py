@@ -12,6 +12,7 @@ from typing import TextIO
 import uvloop
 
 from sluice_config.compile import Gateway
+from sluice_config.findings import Level
 from sluice_gateway.process import CannotListen, Process, allow_many_connections, settle_memory
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.directory import DirectorySource
@@ -20,34 +21,44 @@ from sluice_gateway.telemetry.log import LineWriter, log_defect, make_logger
 
 
 class Terminal:
-    """Tells the person in front of the terminal what is served, and what is wrong with their files."""
+    """Tells the person in front of the terminal what is served, and what is wrong with their files.
 
-    def __init__(self, out: TextIO, *, auth: bool) -> None:
+    ``keys`` names the Secret with callers' keys.
+    """
+
+    def __init__(self, out: TextIO, *, auth: bool, keys: str = "") -> None:
         self._out = out
         self._auth = auth
+        self._keys = keys
         self._url = ""
         self._greeted = False
+        self._said: frozenset[str] = frozenset()
 
     def listening(self, address: Address) -> None:
         """Note where the gateway listens: known before the first event."""
         self._url = f"http://{address if address.host else Address('localhost', address.port)}"
 
     def show(self, event: Loaded | Refused) -> None:
-        """Print one event of the source."""
-        for located in event.findings:
-            self._say(str(located))
+        """Print one event of the source, but no finding again that was printed with the event before."""
+        findings = [str(located) for located in event.findings]
+        for text in findings:
+            if text not in self._said:
+                self._say(text)
+        self._said = frozenset(findings)
         if isinstance(event, Refused):
             kept = "the last good configuration stays" if self._greeted else "nothing is served yet"
             self._say(f"refused: {event.reason}; {kept}")
         elif self._greeted:
-            self._say(f"loaded {event.origin}: {_counted(event)}")
+            self._say(f"loaded {event.origin}: {_counted(event)}{_flaws(event)}")
         else:
             self._greeted = True
-            self._say(f"Sluice serves {self._url} from {event.origin}: {_counted(event)}.")
+            self._say(f"Sluice serves {self._url} from {event.origin}: {_counted(event)}{_flaws(event)}.")
             self._say(f"Edit a file, and the next request sees it.\n\n{self._curl(event)}")
+        if self._auth and isinstance(event, Loaded) and not event.callers:
+            self._say(f"nobody may call: there is no Secret {self._keys} with a key among the files")
 
     def _curl(self, event: Loaded) -> str:
-        names = [name for route in event.snapshot.routes for name in route.models]
+        names = [name for route in event.snapshot.routes if route.targets or route.auto for name in route.models]
         model = next((name for name in sorted(names) if "*" not in name), "MODEL")
         body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
         key = " -H 'authorization: Bearer KEY'" if self._auth else ""
@@ -59,14 +70,30 @@ class Terminal:
 
 
 def _counted(event: Loaded) -> str:
-    routes, providers = len(event.snapshot.routes), len(event.snapshot.providers)
-    return f"{routes} route{'s' * (routes != 1)}, {providers} provider{'s' * (providers != 1)}"
+    counts = {"route": len(event.snapshot.routes), "provider": len(event.snapshot.providers)}
+    if event.callers:
+        counts["caller's key"] = len(event.callers)
+    return ", ".join(_count(number, what) for what, number in counts.items())
+
+
+def _flaws(event: Loaded) -> str:
+    """What was loaded although something in it can't be served."""
+    errors = sum(located.finding.level is Level.ERROR for located in event.findings)
+    return f"; what {_count(errors, 'error')} named above concern{'s' * (errors == 1)} is not served" if errors else ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def run(paths: Sequence[Path], settings: Settings, environ: Mapping[str, str], out: TextIO) -> int:
-    """Serve until told to stop. Returns the exit code."""
+    """Serve until told to stop. Returns the exit code: 1 when there is nothing to begin with."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        print(f"sluice: {missing[0]}: no such file or folder", file=sys.stderr)
+        return 1
     source = DirectorySource(paths, Gateway(namespace=settings.namespace, name=settings.gateway, local=True), environ)
-    terminal = Terminal(out, auth=settings.auth)
+    terminal = Terminal(out, auth=settings.auth, keys=f"{settings.namespace}/{settings.gateway}-keys")
 
     lines = LineWriter(sys.stderr.buffer)
 

@@ -6,12 +6,14 @@ Latency, speed, errors and cuts come from ``ProviderPolicy.spec.mock``; a word c
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from sluice_config.resources.provider_policy import Mock
+from sluice_gateway.calls import decode
 from sluice_gateway.upstream import (
     Answer,
     AnswerTooLarge,
@@ -91,7 +93,7 @@ class MockUpstream:
         """Wait for the set latency, then answer, or fail as often as the spec says. Raises FirstByteTimeout."""
         spec = self._spec
         self._sent += 1
-        request = msgspec.json.decode(body)
+        request = decode(body)
         words = _answer_words(spec.seed, request)
         streamed = request.get("stream") is True
         wait = spec.latency_milliseconds / 1000
@@ -189,7 +191,11 @@ def _share(*parts: object) -> float:
 
 
 def _answer_words(seed: int, request: dict[str, Any]) -> list[str]:
-    asked = msgspec.json.encode([request.get("model"), request.get("messages")]).decode()
+    subject = [request.get("model"), request.get("messages")]
+    try:
+        asked = msgspec.json.encode(subject).decode()
+    except UnicodeEncodeError:  # half of a character is in it
+        asked = json.dumps(subject)
     length = _SHORTEST + int(_share(seed, asked) * (_LONGEST - _SHORTEST + 1))
     return [_WORDS[int(_share(seed, asked, place) * len(_WORDS))] for place in range(length)]
 

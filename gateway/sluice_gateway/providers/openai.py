@@ -27,6 +27,7 @@ _NO_CREDIT_WORDS = ("credit balance", "insufficient balance", "exceeded your cur
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MOST_TOKENS = 2**53  # beyond it a counter can't count; no answer comes near
 _LONGEST_WAIT = 86_400.0  # seconds; a day, as the longest of a policy's timeouts
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _TEXT_ONLY = None
 _DONE = Event(done=True)
@@ -113,11 +114,17 @@ def _read(data: bytes) -> _Body:
     except msgspec.ValidationError:
         return _read_loosely(data)
     except _NOT_JSON:
-        raise _not_json() from None
+        return _read(_mended(data))
 
 
-def _not_json() -> BadEvent:
-    return BadEvent("the provider sent something that is not JSON")
+def _mended(data: bytes | msgspec.Raw) -> bytes:
+    """With all surrogates replaced: a text that is cut between two deltas may have half a character (RFC 8259, 8.2),
+    which the decoder refuses. What is relayed stays as it came. Raises BadEvent when there is nothing to mend.
+    """
+    mended = _SURROGATE.sub(rb"\\ufffd", data)
+    if mended == bytes(data):
+        raise BadEvent("the provider sent something that is not JSON")
+    return mended
 
 
 def _parsed(data: bytes | msgspec.Raw) -> Any:
@@ -125,7 +132,7 @@ def _parsed(data: bytes | msgspec.Raw) -> Any:
     try:
         return _decode_any(data)
     except _NOT_JSON:
-        raise _not_json() from None
+        return _parsed(_mended(data))
 
 
 def _read_loosely(data: bytes) -> _Body:
@@ -177,8 +184,8 @@ def _fault_within(raw: msgspec.Raw) -> Fault | None:
 def _error_object(body: bytes) -> dict[str, Any]:
     """``{"error": {...}}``, ``{"error": "text"}``, ``{"message": ...}`` or ``{"detail": ...}``; {} for all else."""
     try:
-        document = _decode_any(body)
-    except _NOT_JSON:
+        document = _parsed(body)
+    except BadEvent:
         return {}
     if isinstance(document, list) and document:
         document = document[0]

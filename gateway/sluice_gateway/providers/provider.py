@@ -2,6 +2,7 @@
 it.
 """
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ _MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .inva
 class Provider:
     """One ProviderPolicy at run time. Holds a key inside its endpoint; nothing of it is shown by ``repr``."""
 
-    __slots__ = ("_unspeakable", "adapter", "chat", "label", "models", "timeouts", "upstream", "vendor")
+    __slots__ = ("_host", "_key", "adapter", "chat", "label", "models", "timeouts", "upstream", "vendor")
 
     def __init__(
         self, policy: snapshot.Provider, adapter: Adapter, upstream: Upstream, base_url: str, key: str | None
@@ -41,14 +42,24 @@ class Provider:
             idle=timeouts.idle_seconds,
             total=timeouts.total_seconds,
         )
-        host = urlsplit(base_url).hostname or ""
-        self._unspeakable = tuple(word for word in (key, urlsplit(base_url).netloc, host) if word)
+        self._key = key
+        self._host = _naming(self.chat.origin.host, urlsplit(base_url).netloc)
 
     def redact(self, text: str) -> str:
         """``text`` without this provider's key and host, which it may quote, and then cut: half a key is too much."""
-        for word in self._unspeakable:
-            text = text.replace(word, "***")
-        return text[:MAX_MESSAGE_LENGTH]
+        if self._key:
+            text = text.replace(self._key, "***")
+        return self._host.sub("***", text)[:MAX_MESSAGE_LENGTH]
+
+
+def _naming(host: str, netloc: str) -> re.Pattern[str]:
+    """Where a text names a host. A single label, such as a Service's name, may be a word of the text's own: it is taken
+    for the host only in a URL, or with its port.
+    """
+    named = re.escape(host)
+    if "." not in host:
+        named = rf"(?<=//){named}(?![\w.-])"
+    return re.compile(named if netloc == host else f"{re.escape(netloc)}|{named}", re.IGNORECASE)
 
 
 def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:

@@ -64,7 +64,8 @@ class App:
 
     async def _metrics(self, _request: web.BaseRequest) -> web.Response:
         self._figures.in_flight.set(self._in_flight.count)
-        return web.Response(body=self._figures.render(), headers={"content-type": metrics.CONTENT_TYPE})
+        headers = {"content-type": metrics.CONTENT_TYPE, "server": "sluice"}
+        return web.Response(body=self._figures.render(), headers=headers)
 
     async def _config(self, _request: web.BaseRequest) -> web.Response:
         return _json(self._configuration.described())

@@ -38,7 +38,8 @@ class Door:
         path, method = request.path, request.method
         methods = self._paths.get(path) or self._below(path)
         if methods is None:
-            raise NotFound(f"there is nothing at {path[:200]}")
+            meant = f"; did you mean /v1{path}?" if f"/v1{path}" in self._paths else ""
+            raise NotFound(f"there is nothing at {path[:200]}{meant}")
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
             raise MethodNotAllowed(method, tuple(methods))

@@ -44,8 +44,11 @@ class Inference:
         record = Record(_request_id(request), request.method, request.path, self.clock())
         table = self.configuration.table
         try:
-            with self.in_flight:
+            self.in_flight.enter(request.task)
+            try:
                 return await self._serve(request, record, table)
+            finally:
+                self.in_flight.leave(request.task)
         except GatewayError as error:
             record.failed(error.status, error.code or "", error.message, error.label)
             return error_reply(error, headers_of(record, JSON, table))

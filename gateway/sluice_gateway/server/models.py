@@ -33,8 +33,10 @@ class Models:
         table = self._table(request)
         name = request.path.removeprefix(PREFIX)
         match = table.match(name)
-        if match is None or not match.route.targets_for(name):
-            raise ModelNotFound(f"no route serves the model {name!r}", param="model")
+        if match is None:
+            raise ModelNotFound.for_route(name)
+        if not match.route.targets_for(name):
+            raise ModelNotFound.for_route(name, match.route.label)
         return _reply(_described(name, match))
 
     def _table(self, request: web.BaseRequest) -> RoutingTable:

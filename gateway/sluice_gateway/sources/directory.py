@@ -43,12 +43,16 @@ class DirectorySource:
         self._last_good = LastGood.for_paths(paths, gateway, environ)
         self._encoded = b""
         self._kept = ""
+        self._last: Loaded | Refused | None = None
         self._warned = False
         self._warning: LocatedFinding | None = None
 
     async def events(self) -> AsyncIterator[Loaded | Refused]:
-        """The first event comes at once, then one for each change. All work is done in threads."""
-        last: Loaded | Refused | None = None
+        """The first event comes at once, then one for each change. All work is done in threads.
+
+        Whoever follows again after a defect gets what is there now, unless it is what was taken last.
+        """
+        self.folder.forget()
         saving: asyncio.Future[None] | None = None
         async with aclosing(self._watcher.changes()) as changes:
             async for _ in changes:
@@ -58,17 +62,17 @@ class DirectorySource:
                 event = await asyncio.to_thread(self._event, contents)
                 if saving:
                     await saving  # so that whatever comes next, what is served now is on disk
-                if last is None and isinstance(event, Refused):
+                if self._last is None and isinstance(event, Refused):
                     if restored := await asyncio.to_thread(self._restored, contents):
                         yield restored
                 elif isinstance(event, Loaded):
                     saving = asyncio.ensure_future(asyncio.to_thread(self._keep, event, self._encoded))
-                    if last is None:
+                    if self._last is None:
                         await saving  # so that a warning comes with the first event
                     event = self._with_warning(event)
-                if last is None or not same(event, last):
-                    last = event
+                if self._last is None or not same(event, self._last):
                     yield event
+                    self._last = event  # only now: who was broken off by it gets it again
 
     def _event(self, contents: Contents) -> Loaded | Refused:
         assembly = assemble(contents, self._gateway, self._environ)

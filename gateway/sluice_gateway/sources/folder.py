@@ -115,6 +115,10 @@ class Folder:
         self._state = state
         return _contents(files.values(), listing.problems, self.origin)
 
+    def forget(self) -> None:
+        """Let the next ``read`` give what is there, changed or not."""
+        self._state = None
+
     def _file(self, found: FoundFile) -> ReadFile | None:
         known = self._files.get(found.path)
         if known and known.signature == found.signature:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from sluice_config.findings import Finding, Level
 from sluice_config.resources import (
+    API_VERSION,
     GROUP,
     KINDS,
     CachePolicy,
@@ -144,6 +146,8 @@ def _read(value: Any) -> tuple[ResourceKey, Content]:
         return _core_key(value), _secret(value)
     if version == "v1" and kind == "ConfigMap":
         return _core_key(value), _config_map(value)
+    if kind in KINDS and difflib.get_close_matches(str(version), [API_VERSION], cutoff=0.95):
+        raise InvalidResource([Problem("apiVersion", f"is not known; did you mean {API_VERSION}?")])
     raise _Ignored(f"not of the API group {GROUP}: ignored" if kind in KINDS else None)
 
 

@@ -77,6 +77,20 @@ class RequestLine(Line):
     cached_tokens: int | None
     reasoning_tokens: int | None
 
+    def text(self) -> str:
+        """``200 chat -> openai/gpt-4o-mini, 812 ms, 9+120 tokens``, and why, where it went wrong."""
+        said = [f"{self.status} {self.model or self.path}" + (f" -> {self.target}" if self.target else "")]
+        said.append(f"{self.milliseconds:.0f} ms")
+        if self.stream and self.first_byte_milliseconds is not None:
+            said.append(f"first byte {self.first_byte_milliseconds:.0f} ms")
+        if self.prompt_tokens is not None:
+            said.append(f"{self.prompt_tokens}+{self.completion_tokens} tokens")
+        if self.code:
+            said.append(f"{self.code}: {self.reason}" if self.reason else self.code)
+        if self.attempts > 1:
+            said += [f"after {attempt['target']}: {attempt['reason']}" for attempt in self.failed_attempts or ()]
+        return ", ".join(said)
+
 
 _NOT_REPORTED = (None, None, None, None)
 
@@ -85,7 +99,7 @@ class Recorder:
     """Writes records."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
-        self._info = logger.info
+        self._log = logger.line
         self._metrics = metrics
 
     def attempt(self, target: str, result: str) -> None:
@@ -120,7 +134,7 @@ class Recorder:
             *usage,
             event="request",
         )
-        self._info("request", line=line)
+        self._log(line)
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind

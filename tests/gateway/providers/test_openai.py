@@ -84,6 +84,8 @@ def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: Fault
             b'{"choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}',
             Event(finished=(0,), usage=Usage(1, 2)),
         ),
+        (b'{"choices": [{"delta": {"content": "\\ud83d"}}]}', None),
+        (b'{"choices": [{"delta": {"content": "\\uDE00"}, "finish_reason": "stop"}]}', Event(finished=(0,))),
         (b"[DONE]", Event(done=True)),
         (b'{"object": "unknown.to.us"}', None),
     ],
@@ -92,7 +94,7 @@ def test_events_tell_how_the_answer_ends(data: bytes, event: Event | None) -> No
     assert ADAPTER.parse_event(data) == event
 
 
-@pytest.mark.parametrize("data", [b'{"choices": [', b"text", b"[1]", b"", *BROKEN])
+@pytest.mark.parametrize("data", [b'{"choices": [', b"text", b"[1]", b"", b'{"\\ud83d": ', *BROKEN])
 def test_a_broken_event_is_refused(data: bytes) -> None:
     with pytest.raises(BadEvent):
         ADAPTER.parse_event(data)
@@ -130,6 +132,7 @@ def test_each_status_has_its_kind(status: int, body: bytes, kind: FaultKind) -> 
     [
         (b'{"error": {"message": "too\\n  long"}}', "too long"),
         (b'{"error": "plain"}', "plain"),
+        (b'{"error": "half \\ud83d"}', "half \ufffd"),
         (b'{"message": "flat"}', "flat"),
         (b'{"detail": "fast"}', "fast"),
         (b'[{"error": {"message": "listed"}}]', "listed"),

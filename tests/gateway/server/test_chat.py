@@ -164,3 +164,17 @@ async def test_the_callers_deadline_may_only_shorten() -> None:
             response, body = await sluice.post(headers={"x-request-timeout-ms": wrong})
             assert response.status == 400
             assert "x-request-timeout-ms" in body["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_half_of_a_character_reaches_the_provider_and_the_mock(stream: bool) -> None:
+    body = b'{"model":"chat","stream":%b,"messages":[{"role":"user","content":"cut \\ud83d"}]}'
+    body %= b"true" if stream else b"false"
+    headers = {"content-type": "application/json"}
+    async with serve(says(answer(500))) as upstream:
+        text = provider("up", upstream.url) + provider("mock") + route("chat", "up/gpt", "mock")
+        async with gateway(text) as sluice:
+            async with sluice.session.post(sluice.url + CHAT, data=body, headers=headers) as response:
+                assert (response.status, response.headers["x-sluice-target"]) == (200, "mock/chat")
+                assert b"choices" in await response.read()
+    assert upstream.requests[0].body == body.replace(b'"chat"', b'"gpt"')

@@ -29,6 +29,7 @@ LISTED = (
 async def metrics_of(sluice: RunningGateway) -> dict[str, float]:
     async with sluice.session.get(sluice.url + "/metrics") as response:
         assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert response.headers["server"] == "sluice"
         text = await response.text()
     return {
         sample.name + str(sorted(sample.labels.items())): sample.value
@@ -166,3 +167,19 @@ async def test_the_consumer_is_the_entrys_name() -> None:
             response, _ = await sluice.post(headers={"authorization": f"Bearer {key}"})
             assert response.status == 200
         assert [line["consumer"] for line in await sluice.logged(2)] == ["plain", "hashed"]
+
+
+async def test_a_base_url_without_its_version_is_recognised() -> None:
+    async with gateway(provider("mock") + route("chat", "mock")) as sluice:
+        response, body = await sluice.post(path="/chat/completions")
+    assert response.status == 404
+    assert body["error"]["message"].endswith("did you mean /v1/chat/completions?")
+
+
+async def test_a_name_without_usable_targets_is_told_apart_from_no_name() -> None:
+    async with gateway(provider("mock", enabled=False) + route("chat", "mock")) as sluice:
+        messages = [(await sluice.get(f"/v1/models/{name}"))[1]["error"]["message"] for name in ("chat", "nobody")]
+    assert messages == [
+        "route default/chat serves 'chat', but has no target that can serve now; see /internal/config",
+        "no route serves the model 'nobody'",
+    ]

@@ -343,3 +343,20 @@ async def test_the_reader_can_leave_at_any_time(folder: Path, tmp_path: Path) ->
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_who_follows_again_gets_what_it_could_not_take(folder: Path, tmp_path: Path) -> None:
+    async with following(folder, state=tmp_path / "state") as broken:
+        first = await broken.loaded()
+        await broken.close()
+        again = Following(broken.source)
+        assert (await again.loaded()).digest == first.digest
+        waiting = asyncio.create_task(again.event())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        last = Following(broken.source)
+        (folder / "chat.yaml").write_text(chat("new"))
+        assert routes(await last.loaded()) == ["new"]
+        await last.close()

@@ -75,6 +75,12 @@ def test_what_may_be_meant_for_others_is_mentioned(text: str, said: str) -> None
     assert remarks(text) == [(1, Level.INFO, said)]
 
 
+def test_a_slip_in_the_group_is_an_error() -> None:
+    [(_, level, said)] = remarks("apiVersion: sluce.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: chat}")
+    assert level is Level.ERROR
+    assert "did you mean sluice.dev/v1alpha1?" in said
+
+
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [

@@ -1,0 +1,48 @@
+"""What a provider's words may not show to others: its key, and where it is."""
+
+import pytest
+
+from sluice_config.snapshot import Provider as Policy
+from sluice_gateway.credentials import Credentials
+from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH, Provider, make_provider
+from sluice_gateway.upstream import LeanUpstream
+from tests.support.gateway import loaded, provider, route
+
+
+def at(url: str, key: str | None = None) -> Provider:
+    credentials = {"credentials": {"secretRef": {"name": "one", "key": "api-key"}}} if key else {}
+    event = loaded(provider("one", url, **credentials) + route("chat", "one/m"), keys={"one": key} if key else {})
+    return made(event.snapshot.providers[0], event.credentials)
+
+
+def made(policy: Policy, credentials: Credentials) -> Provider:
+    ready = make_provider(policy, credentials, LeanUpstream())
+    assert ready is not None
+    return ready
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "shown"),
+    [
+        ("https://api.example.com", "no route to api.example.com", "no route to ***"),
+        ("https://api.example.com", "no route to API.Example.COM:443", "no route to ***:443"),
+        ("https://API.example.com:8443", "api.example.com:8443 or Api.example.com", "*** or ***"),
+        ("http://svc.models.svc:8000", "http://SVC.models.svc:8000/v1 is down", "http://***/v1 is down"),
+        ("http://127.0.0.1:9", "connect to 127.0.0.1:9", "connect to ***"),
+        ("http://openai:8080", "the openai API says: use OpenAI's SDK", "the openai API says: use OpenAI's SDK"),
+        ("http://openai:8080", "POST http://OpenAI:8080/v1 failed", "POST http://***/v1 failed"),
+        ("http://openai:8080", "openai:8080 refused", "*** refused"),
+        ("http://mock", "GET http://mock/v1: the mock failed", "GET http://***/v1: the mock failed"),
+        ("http://mock", "see https://mock.example.org/help", "see https://mock.example.org/help"),
+    ],
+)
+def test_the_host_is_told_to_nobody_and_plain_words_stay(url: str, said: str, shown: str) -> None:
+    assert at(url).redact(said) == shown
+
+
+def test_a_key_is_taken_out_before_the_host_that_it_may_contain() -> None:
+    assert at("http://up.example.com", "up.example.com-key").redact("up.example.com-key is wrong") == "*** is wrong"
+
+
+def test_what_is_left_is_cut() -> None:
+    assert len(at("http://up.example.com").redact("y" * 2 * MAX_MESSAGE_LENGTH)) == MAX_MESSAGE_LENGTH
