@@ -1,10 +1,11 @@
 """Replicas that die, an API server that is away: nothing torn is ever seen, and all converges."""
 
+import asyncio
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from sluice_config.shards import BrokenShards
 from tests.support.cluster import ControlPlane, KubectlFailed
 from tests.support.kubernetes_api import Api, ApiRefused, Identity
+from tests.support.operator import OPERATOR_RULES
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
+from tests.support.tunnel import tunnel_to
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/sluice-operator"
 
@@ -122,3 +125,62 @@ def test_while_the_api_server_is_away_nothing_is_lost(site: Site):
     site.apply(route("new"))
     site.becomes("modelroutes", "new", "Ready", "True", "Programmed")
     assert operator.process.poll() is None
+
+
+async def test_it_waits_for_an_api_server_that_is_away_at_the_start(site: Site):
+    async with tunnel_to(site.plane.server) as tunnel:
+        await tunnel.cut()
+        operator = await asyncio.to_thread(site.start, server=tunnel.url)
+        failure = await asyncio.to_thread(operator.logged, "not read yet")
+        assert failure["reason"] == "Unreachable"
+        assert await asyncio.to_thread(operator.get, "/readyz") == (503, "resources were not read yet\n")
+        assert (await asyncio.to_thread(operator.get, "/healthz"))[0] == 200
+        await tunnel.open()
+        await asyncio.to_thread(serve, site)
+
+
+async def test_what_vanishes_while_the_watches_are_cut_is_noticed(site: Site):
+    async with tunnel_to(site.plane.server) as tunnel:
+        operator = await asyncio.to_thread(site.start, server=tunnel.url)
+        await asyncio.to_thread(serve, site)
+        await tunnel.cut()
+        site.delete("modelroutes", "chat")
+        site.delete("configmaps", site.shards().pop())
+        await tunnel.open()
+        await asyncio.to_thread(site.until, lambda: site.index().shards == (), "the route is gone")
+        assert operator.process.poll() is None
+
+
+async def test_a_stalled_leader_ends_and_writes_nothing_more(site: Site):
+    async with tunnel_to(site.plane.server) as tunnel:
+        stalled = await asyncio.to_thread(site.start, server=tunnel.url)
+        await asyncio.to_thread(serve, site)
+        tunnel.stall()
+        site.apply(route("new"))
+        site.start("two", server=site.plane.server)
+        await asyncio.to_thread(site.becomes, "modelroutes", "new", "Ready", "True", "Programmed")
+        assert await asyncio.to_thread(stalled.process.wait, 20) == 1
+        before = site.index()
+        tunnel.flow()
+        assert site.index() == before
+
+
+def serve(site: Site) -> None:
+    """A gateway and a route that it serves."""
+    site.gateway()
+    site.apply(secret(), provider(), route())
+    site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
+
+
+def test_of_a_world_that_can_be_read_in_part_only_nothing_is_published(site: Site, tmp_path: Path):
+    with ExitStack() as stack:
+        other = Site(site.plane, site.plane.new_namespace(), tmp_path, stack)
+        site.gateway()
+        site.apply(secret(), provider(), route())
+        operator = site.start(SLUICE_NAMESPACES=f"{site.namespace},{other.namespace}")
+        failure = operator.logged("not read yet")
+        assert failure["reason"] == "Forbidden"
+        assert f"GET modelroutes {other.namespace}: 403" in failure["error"]
+        assert site.names("configmaps") == set()
+        other.grant("sluice-operator", OPERATOR_RULES, site.namespace)
+        site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")

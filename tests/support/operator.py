@@ -109,7 +109,7 @@ def token_for(plane: ControlPlane, namespace: str, *, whole_cluster: bool = Fals
     return plane.token(namespace, "sluice-operator", [*rules, *OPERATOR_RULES])
 
 
-def kubeconfig(plane: ControlPlane, token: str, folder: Path, server: str = "") -> Path:
+def kubeconfig(plane: ControlPlane, token: str, folder: Path, name: str = "one", server: str = "") -> Path:
     """A file with the way to the API server and this token."""
     cluster = {"server": server or plane.server, "certificate-authority": str(plane.ca_file)}
     content = {
@@ -120,7 +120,7 @@ def kubeconfig(plane: ControlPlane, token: str, folder: Path, server: str = "") 
         "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
         "current-context": "one",
     }
-    file = folder / "kubeconfig"
+    file = folder / f"{name}.kubeconfig"
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     return file
 

@@ -28,14 +28,16 @@ class Site:
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path, stack: ExitStack) -> None:
         self.plane, self.namespace, self.folder, self._stack = plane, namespace, folder, stack
         self.pods: Pods = stack.enter_context(pods_of(plane, namespace))
-        self._config: Path | None = None
+        self._token = ""
 
-    def start(self, name: str = "one", *, credentials: bool = True, **environ: str) -> Operator:
-        """Another replica of the operator. ``credentials``: whether the namespace lets it read Secrets."""
-        if self._config is None:
-            token = token_for(self.plane, self.namespace, credentials=credentials)
-            self._config = kubeconfig(self.plane, token, self.folder)
-        return self._stack.enter_context(running(self._config, self.namespace, self.folder, name, **environ))
+    def start(self, name: str = "one", *, credentials: bool = True, server: str = "", **environ: str) -> Operator:
+        """Another replica of the operator.
+
+        ``credentials``: whether the namespace lets it read Secrets. ``server``: the way to the API server.
+        """
+        self._token = self._token or token_for(self.plane, self.namespace, credentials=credentials)
+        config = kubeconfig(self.plane, self._token, self.folder, name, server)
+        return self._stack.enter_context(running(config, self.namespace, self.folder, name, **environ))
 
     def gateway(self, replicas: int | None = 2, **annotations: str) -> None:
         """Install a gateway, and let its pods be ready."""
