@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-TO_BUILD = ("go", "apt-get", "dpkg", "nice")
+TO_BUILD = ("go", "apt-get", "dpkg", "nice", "wget")
 TO_RUN = ("ip", "mount", "nsenter", "openssl", "unshare")
 
 # Decides what happens where clusters cannot run: "required" fails, "off" always leaves the tests out.
