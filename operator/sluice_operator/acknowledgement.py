@@ -149,7 +149,7 @@ class Acknowledgements:
                 while not answer.content.at_eof() and len(body) < MOST_BYTES:
                     body += await answer.content.read(MOST_BYTES)
             return read(name, msgspec.json.decode(body))
-        except (aiohttp.ClientError, OSError, msgspec.DecodeError):
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError, RecursionError):  # the last: [[[[…
             return Acknowledgement(name)
 
 

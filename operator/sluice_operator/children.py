@@ -90,7 +90,11 @@ def credentials_key(owner: GatewayObject) -> ObjectKey:
 
 
 def _unless_changed(child: Object, live: Document | None) -> Object:
-    """The child with the condition that what it replaces is still what was read."""
+    """The child with the condition that what it replaces is still what was read.
+
+    The version alone would not do: when the object is gone, apply takes no offence at it, and makes a new one.
+    """
     if live is None:
         return child
-    return {**child, "metadata": {**child["metadata"], "resourceVersion": metadata_of(live)["resourceVersion"]}}
+    condition = {name: metadata_of(live)[name] for name in ("uid", "resourceVersion")}
+    return {**child, "metadata": {**child["metadata"], **condition}}

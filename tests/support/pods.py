@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from sluice_config.published import GATEWAY_LABEL, INDEX_KEY, index_name
 from sluice_config.shards import Index
@@ -26,11 +27,11 @@ class Pods:
         pki = plane.cluster.pki.directory
         self._api = Api(plane.server, plane.ca_file, Identity((pki / "admin.crt", pki / "admin.key")))
         self._turn = threading.Lock()
-        self.answers: dict[int, Document] = {}
+        self.answers: dict[int, Any] = {}
         self.port = 0
 
-    def answer(self, place: int) -> Document:
-        """What the pod at a place says."""
+    def answer(self, place: int) -> Any:
+        """What the pod at a place says: a document, or bytes."""
         if place in self.answers:
             return self.answers[place]
         with self._turn:
@@ -73,7 +74,8 @@ def pods_of(plane: ControlPlane, namespace: str) -> Iterator[Pods]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             place = int(self.connection.getsockname()[0].rpartition(".")[2]) - 1
-            body = json.dumps(pods.answer(place)).encode()
+            said = pods.answer(place)
+            body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(200 if self.path == "/internal/config" else 404)
             self.send_header("content-length", str(len(body)))
             self.end_headers()

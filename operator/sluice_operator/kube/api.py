@@ -126,7 +126,7 @@ class Api:
     async def apply(self, document: Document) -> Document:
         """Server-side apply: our fields become what the document says, other managers' fields stay.
 
-        With a resourceVersion in the document, raises Conflict when the live object has another.
+        With a uid and a resourceVersion in the document, raises Conflict unless the live object has the same.
         """
         kind, namespace, name = _place(document)
         return await self._call("PATCH", kind, namespace, name, body=document, query=_APPLY_QUERY)
