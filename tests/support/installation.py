@@ -1,6 +1,7 @@
 """Sluice installed in a cluster with a node, as a user does it: both images, the default overlay, the samples."""
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -79,6 +80,18 @@ class Installation(ControlPlane):
     def pod_urls(self, workload: str) -> dict[str, str]:
         """Where this machine reaches its pods, by name; without a port."""
         return {pod["metadata"]["name"]: f"http://{pod['status']['podIP']}" for pod in self._pods(workload)}
+
+    def processes(self, pod: str) -> list[int]:
+        """This machine's ids of a pod's processes, without the one that holds its namespaces."""
+        uid = self.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
+        names = (uid, uid.replace("-", "_"))
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # gone meanwhile
+                group, command = (process / "cgroup").read_text(), (process / "cmdline").read_bytes()
+                if any(name in group for name in names) and not command.startswith(b"/pause"):
+                    found.append(int(process.name))
+        return found
 
     def _pods(self, workload: str) -> list[Document]:
         label = f"--selector=app.kubernetes.io/name={workload}"

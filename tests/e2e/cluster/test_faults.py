@@ -4,13 +4,14 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.support.callers import HELLO, Streams, sdk, traffic
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
 
 STREAMS = 50
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -95,24 +96,44 @@ def test_a_gateway_that_is_killed_comes_back(installation: Installation) -> None
 
 def test_gateways_serve_while_the_api_server_is_away(installation: Installation) -> None:
     address = installation.pod_urls("sluice-operator")[leader(installation)]
-    server = installation.cluster.sandbox.processes()["kube-apiserver"]
     with traffic(installation.gateway_url(), installation.caller_key, "quick") as failed:
-        try:
-            for process in server:
-                os.kill(process, signal.SIGSTOP)
-            installation.until(lambda: not healthy(f"{address}:8080"), "the leader has given up its Lease", within=60)
-        finally:
-            for process in server:
-                os.kill(process, signal.SIGCONT)
-        installation.until(lambda: leader(installation) != "", "the API server answers again", within=60)
+        with api_server_away(installation):
+            installation.until(lambda: not answers(f"{address}:8080/healthz"), "the leader gives up", within=60)
         installation.roll_out("deploy/sluice-operator")
         changed(installation, "after-the-pause")
     assert failed == []
 
 
-def healthy(url: str) -> bool:
+def test_a_gateway_starts_from_its_volume_while_the_api_server_is_away(installation: Installation) -> None:
+    (pod, address), *_ = installation.pod_urls("sluice-gateway").items()
+    [process] = installation.processes(pod)
+    with api_server_away(installation):
+        os.kill(process, signal.SIGKILL)
+        installation.until(lambda: not answers(f"{address}:9090/health"), "it has ended")
+        installation.until(lambda: answers(f"{address}:9090/ready"), "it is ready again", within=60)
+        with sdk(f"{address}:8080", installation.caller_key) as client:
+            assert client.chat.completions.create(model="quick", messages=HELLO).choices
+    changed(installation, "after-the-start")
+
+
+@contextmanager
+def api_server_away(installation: Installation) -> Iterator[None]:
+    """It answers nothing as long as the block lasts; afterwards it has caught up, and somebody leads."""
+    server = installation.cluster.sandbox.processes()["kube-apiserver"]
     try:
-        with OPENER.open(f"{url}/healthz", timeout=1) as answer:
+        for process in server:
+            os.kill(process, signal.SIGSTOP)
+        yield
+    finally:
+        for process in server:
+            os.kill(process, signal.SIGCONT)
+    installation.until(lambda: leader(installation) != "", "the API server answers again", within=60)
+
+
+def answers(url: str) -> bool:
+    """Whether the answer is 200."""
+    try:
+        with OPENER.open(url, timeout=1) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
