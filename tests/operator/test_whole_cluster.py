@@ -106,3 +106,19 @@ def fields_of_another_version(plane: ControlPlane) -> Iterator[None]:
         yield
     finally:
         plane.install_crds()
+
+
+def test_kinds_that_are_gone_for_a_while(sites: list[Site]):
+    site = sites[0]
+    operator = site.serve(secret(), provider(), route())
+    site.plane.kubectl("delete", "crd", "cachepolicies.sluice.dev")
+    try:
+        assert operator.process.wait(30) == 1
+        successor = site.start("two")
+        assert successor.logged("not read yet")["reason"] == "NotFound"
+        assert site.snapshot().routes[0].name == "chat"  # what gateways read stays
+    finally:
+        site.plane.install_crds()
+    successor.logged("leading")
+    site.apply(route("new"))
+    site.becomes("modelroutes", "new", "Ready", "True", "Programmed")
