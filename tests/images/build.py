@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cluster.build import locked
 from tests.cluster.shell import ClusterError, run, say
 from tests.images.archive import added_bytes
-from tests.images.builder import CERTIFICATES, RECIPE, Builder, prepare
+from tests.images.builder import CERTIFICATES, RECIPE, Builder, only_builder
 from tests.images.sbom import describe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,8 @@ def built(*images: Image) -> tuple[Path, ...]:
             stamp = image.archive.with_suffix(".digest")
             if not (image.archive.exists() and stamp.exists() and stamp.read_text() == image.digest()):
                 stamp.unlink(missing_ok=True)
-                _build(prepare(), image)
+                with only_builder() as builder:
+                    _build(builder, image)
                 stamp.write_text(image.digest())
     return tuple(image.archive for image in images)
 
@@ -71,13 +72,14 @@ def built(*images: Image) -> tuple[Path, ...]:
 def _build(builder: Builder, image: Image) -> None:
     """Build it, write its archive and its SBOM, and say what it adds to its base."""
     builder.run(
-        *("bud", builder.policy, "--layers", "--pull-never", "--quiet", f"--file={ROOT / image.dockerfile}"),
+        *("bud", builder.policy, "--pull-never", "--quiet", f"--file={ROOT / image.dockerfile}"),
         f"--volume={CERTIFICATES}:{CERTIFICATES}:ro",
         *(f"--build-arg=VERSION={VERSION}", f"--build-arg=REVISION={_revision()}"),
         *(f"--tag={image.name}", ROOT),
     )
     image.archive.unlink(missing_ok=True)
     builder.run("push", builder.policy, "--quiet", image.name, f"oci-archive:{image.archive}:{image.reference}")
+    builder.run("rmi", "--prune")  # what was built before
     image.sbom.write_text(json.dumps(describe(image.name, image.archive), indent=2) + "\n")
     added, size = added_bytes(image.archive) / 1e6, image.archive.stat().st_size / 1e6
     say(f"{image.name}: {added:.0f} MB on its base, {size:.0f} MB as an archive")

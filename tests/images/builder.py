@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +52,9 @@ class Builder:
         return f"--signature-policy={self.folder}/tools/policy.json"
 
 
-def prepare() -> Builder:
-    """The builder, with the base image in its storage. Whoever comes second waits."""
+@contextmanager
+def only_builder() -> Iterator[Builder]:
+    """The builder, with the base image in its storage; whoever comes second waits, also from another checkout."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     builder = Builder(folder)
@@ -60,7 +63,7 @@ def prepare() -> Builder:
             if not (made := folder / f"{name}.made").exists():
                 make(builder)
                 made.touch()  # last, so what is half made is made again
-    return builder
+        yield builder
 
 
 def _unpack_tools(builder: Builder) -> None:
