@@ -1,4 +1,4 @@
-"""The command: ``python -m bench [proxy|reload|start]... [--rounds N] [--write]``. Without a name it runs all parts."""
+"""The command: ``python -m bench [PART]... [--rounds N] [--rest SECONDS] [--write]``. Without a PART all run."""
 
 import argparse
 import os
@@ -7,37 +7,43 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import proxy, reload, start
+from bench import operator, proxy, reload, start
 from bench.figures import circumstances, keep
 from bench.measured import LOAD_CORE
 
-PARTS: dict[str, Callable[[Path, int], str]] = {
-    "proxy": proxy.run,
+PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
+    "proxy": lambda folder, wanted: proxy.run(folder, wanted.rounds),
     "reload": lambda folder, _: reload.run(folder),
     "start": lambda folder, _: start.run(folder),
+    "operator": lambda folder, wanted: operator.run(folder, wanted.rest),
 }
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The parts to run, the rounds, and whether to keep the figures. Exits with 2 for anything else."""
+def parse(arguments: Sequence[str], no_cluster: str) -> argparse.Namespace:
+    """The parts to run, and how. Exits with 2 for anything else. ``no_cluster``: why none can run here, if so."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them if none is named")
     parser.add_argument("--rounds", type=int, default=4, help="rounds of the proxy part")
+    parser.add_argument("--rest", type=float, default=60, metavar="SECONDS", help="at rest, of the operator part")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     parsed = parser.parse_args(arguments)
-    parsed.parts = parsed.parts or [*PARTS]
     if unknown := sorted(set(parsed.parts) - set(PARTS)):
         parser.error(f"there is no part {', '.join(unknown)}")
+    if no_cluster and "operator" in parsed.parts:
+        parser.error(f"operator: {no_cluster}")
+    if no_cluster and not parsed.parts:
+        print(f"left out: operator: {no_cluster}", flush=True)
+    parsed.parts = parsed.parts or [part for part in PARTS if part != "operator" or not no_cluster]
     return parsed
 
 
 def main() -> int:
     """Run the parts, print their figures, and keep them on the page when asked to."""
-    wanted = parse(sys.argv[1:])
+    wanted = parse(sys.argv[1:], operator.left_out())
     os.sched_setaffinity(0, {LOAD_CORE})
     for part in wanted.parts:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-            text = f"Measured {circumstances()}.\n\n{PARTS[part](Path(folder), wanted.rounds)}"
+            text = f"Measured {circumstances()}.\n\n{PARTS[part](Path(folder), wanted)}"
         print(f"\n{text}\n", flush=True)
         if wanted.write:
             keep(part, text)

@@ -13,7 +13,6 @@ from typing import cast
 from bench.wire import KEY, request, request_body
 
 CONNECTIONS = 32
-_MAX_SECONDS = 120  # no run of streams takes longer, whatever happens to it
 _BETWEEN_CHUNKS = re.compile(rb"\r\n[0-9a-fA-F]+\r\n")
 _WRK_SCRIPT = """
 wrk.method = "POST"
@@ -116,15 +115,20 @@ class StreamClient(asyncio.Protocol):
             self.ended.set_result(None)
 
 
-async def load_streams(port: int, connections: int, frames: int, results: Streams, more: Callable[[], bool]) -> None:
-    """Streams on so many connections, each asked for when the one before has ended, until ``more`` says no."""
+async def load_streams(
+    port: int, connections: int, frames: int, results: Streams, more: Callable[[], bool], *, seconds: float = 120
+) -> None:
+    """Streams on so many connections, each asked for when the one before has ended, until ``more`` says no.
+
+    Raises TimeoutError when that takes more seconds.
+    """
     loop = asyncio.get_running_loop()
     sent = request(port, request_body(stream=True))
     clients = []
     for _ in range(connections):
         _, client = await loop.create_connection(lambda: StreamClient(sent, frames, results, more), "127.0.0.1", port)
         clients.append(client)
-    async with asyncio.timeout(_MAX_SECONDS):
+    async with asyncio.timeout(seconds):
         await asyncio.gather(*(client.ended for client in clients))
 
 

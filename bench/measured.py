@@ -1,4 +1,4 @@
-"""A child process on a core of its own, and what Linux says of it: CPU, memory, readiness."""
+"""A child process on a core of its own (or on all of them), and what Linux says of it: CPU, memory, readiness."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ class NotReady(Exception):
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """This process, and so what it starts meanwhile, on one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """This process, and so what it starts meanwhile, on these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -44,11 +44,18 @@ class Measured:
     """A process from its start to its end, its output in a file. A context manager: it ends the process, by its id."""
 
     def __init__(
-        self, command: Sequence[str], *, port: int, output: Path, core: int, environ: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        port: int,
+        output: Path,
+        core: int | None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        cores = CORES if core is None else [core]
         self.port = port
         self._output = output
-        with output.open("wb") as file, pinned(core):
+        with output.open("wb") as file, pinned(*cores):
             self.started = time.perf_counter()
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, env=environ
@@ -94,6 +101,11 @@ class Measured:
 
     def resident_mib(self, *, peak: bool = False) -> float:
         """Memory in RAM, now or at its peak."""
-        name = "VmHWM:" if peak else "VmRSS:"
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+        return resident_mib(self.pid, peak=peak)
+
+
+def resident_mib(pid: int, *, peak: bool = False) -> float:
+    """Memory of a process in RAM, now or at its peak."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024

@@ -8,10 +8,14 @@ from bench.wire import request, request_body
 
 
 class Caller:
-    """Sends the same plain request again and again; counts requests, and those that were not answered with 200."""
+    """Sends the same plain request again and again, ``pause`` seconds after each answer.
 
-    def __init__(self, port: int) -> None:
+    Counts requests, and those that were not answered with 200.
+    """
+
+    def __init__(self, port: int, pause: float = 0.001) -> None:
         self._port = port
+        self._pause = pause
         self._request = request(port, request_body(stream=False))
         self._reader = asyncio.StreamReader()
         self._writer: asyncio.StreamWriter | None = None
@@ -38,10 +42,10 @@ class Caller:
         return headers.get("x-sluice-target", "")
 
     async def ask_until(self, enough: Callable[[str], bool], seconds: float = 30) -> None:
-        """Ask once a millisecond until the target that answered is the right one. Raises TimeoutError."""
+        """Ask again and again until the target that answered is the right one. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while True:
                 target = await self.target()
                 if enough(target):
                     return
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(self._pause)

@@ -9,16 +9,24 @@ from bench.figures import PAGE, keep
 
 
 def test_all_parts_run_when_none_is_named() -> None:
-    assert parse([]).parts == ["proxy", "reload", "start"]
+    assert parse([], "").parts == ["proxy", "reload", "start", "operator"]
+
+
+def test_without_a_cluster_its_part_is_left_out_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse([], "not built").parts == ["proxy", "reload", "start"]
+    assert "left out: operator: not built" in capsys.readouterr().out
+    assert parse(["start"], "not built").parts == ["start"]
+    with pytest.raises(SystemExit):
+        parse(["operator"], "not built")
 
 
 def test_one_part_alone() -> None:
-    assert parse(["start", "--rounds", "2"]).parts == ["start"]
+    assert parse(["start", "--rounds", "2"], "").parts == ["start"]
 
 
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse(["start", "finish"])
+        parse(["start", "finish"], "")
     assert "there is no part finish" in capsys.readouterr().err
 
 
