@@ -36,17 +36,17 @@ class Installation(ControlPlane):
         super().__init__(cluster, kubectl)
         self.caller_key = f"sk-{secrets.token_hex(16)}"
 
-    def install(self) -> None:
+    def install(self, overlay: str = "default") -> None:
         """Load the images, apply the manifests, wait until the operator and two gateway pods work."""
         for archive in built(GATEWAY, OPERATOR, REDIS):
             self.cluster.load_image(archive)
         self._make_room()
-        self.kubectl("apply", "-k", MANIFESTS / "overlays" / "default", within=ROLL_OUT)
+        self.kubectl("apply", "-k", MANIFESTS / "overlays" / overlay, within=ROLL_OUT)
         self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
         key = f"--from-literal=playground={self.caller_key}"
         self.kubectl("create", "secret", "generic", "sluice-gateway-keys", key)
         self.kubectl("apply", "-k", MANIFESTS / "samples")
-        for workload in ("deploy/sluice-operator", "sts/sluice-state", "deploy/sluice-gateway"):
+        for workload in self.kubectl("get", "deployments,statefulsets", "-o", "name").split():
             self.roll_out(workload)
         self.wait_for("modelroute/chat", "condition=Ready")
         self.wait_for("modelroute/chat", "jsonpath={.status.programmed}=2/2 pods")
