@@ -16,7 +16,7 @@ from sluice_operator.interests import interests
 from sluice_operator.kube.access import Access
 from sluice_operator.kube.api import Api, Stub
 from sluice_operator.kube.errors import KubeError
-from sluice_operator.kube.kinds import DEPLOYMENT
+from sluice_operator.kube.kinds import DEPLOYMENT, NAMESPACE, SECRET, Kind
 from sluice_operator.kube.together import race
 from sluice_operator.leader import Election
 from sluice_operator.publication import Publisher
@@ -33,6 +33,8 @@ from sluice_operator.writing import Writer
 LEASE: Final = "sluice-operator"
 RESYNC_SECONDS: Final = 60.0
 """Between readings that nothing has asked for: a watch that begins anew does not tell what has vanished."""
+ECHO_SECONDS: Final = 0.5
+"""After which an own write is known as such; a watch may tell of it before its answer is here. For what can wait."""
 RELEASE_SECONDS: Final = 2.0
 FIRST_READ: Final = Backoff(most=5.0)
 
@@ -63,7 +65,7 @@ class Process:
         self._resources = ResourceWatch(access, settings.namespaces, self._changed, random.random)
         self._reconciler = Reconciler(self._queue, self._acknowledgements, self._tools())
         self._synced = False
-        self._shapes: dict[tuple[str, str], object] = {}
+        self._shapes: dict[tuple[str, str, str], int] = {}
 
     def stop(self) -> None:
         """End: give up the Lease and return."""
@@ -137,19 +139,32 @@ class Process:
     def _acknowledged(self, key: GatewayKey) -> None:
         self._reconciler.acknowledged(key)
 
-    def _stub_changed(self, stub: Stub) -> None:
-        if not self._writer.wrote(stub.resource_version):
-            self._queue.add(RESOURCES)
+    def _stub_changed(self, kind: Kind, stub: Stub) -> None:
+        """A Secret, or a child of a gateway, may have changed. A new key is urgent."""
+        signs = (stub.uid,) if stub.deleted else (stub.resource_version,)
+        if kind is SECRET or kind is NAMESPACE:
+            self._look(*signs)
+        else:
+            asyncio.get_running_loop().call_later(ECHO_SECONDS, self._look, *signs)
 
     def _changed(self, change: Change) -> None:
         """A resource or a Deployment may have changed. Most changes of Deployments are their pods' coming and going."""
+        key = (change.kind, change.namespace, change.name)
+        same = change.shape == self._shapes.get(key)
+        if change.shape is None:
+            self._shapes.pop(key, None)
+        else:
+            self._shapes[key] = change.shape
         if change.kind == DEPLOYMENT.name:
             self._acknowledgements.look((change.namespace, change.gateway))
-            key = (change.namespace, change.name)
-            if change.shape == self._shapes.get(key):
-                return
-            self._shapes[key] = change.shape
-        if not self._writer.wrote(change.resource_version):
+        if not same:
+            self._look(change.resource_version)
+        elif change.kind != DEPLOYMENT.name:
+            asyncio.get_running_loop().call_later(ECHO_SECONDS, self._look, change.resource_version)
+
+    def _look(self, *signs: str) -> None:
+        """Have everything read, unless this is what was written here."""
+        if not any(map(self._writer.knows, signs)):
             self._queue.add(RESOURCES)
 
     def _unready(self) -> str:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from sluice_config.resources import ResourceKey
@@ -20,7 +19,7 @@ from sluice_operator.events import Events
 from sluice_operator.gather import GatewayKey, Gatherer, World
 from sluice_operator.kube.errors import Forbidden, KubeError, NotFound, Rejected
 from sluice_operator.kube.kinds import KINDS, metadata_of
-from sluice_operator.kube.together import together
+from sluice_operator.kube.together import race, together
 from sluice_operator.publication import Publication, Publisher
 from sluice_operator.status import Deployed, Status, statuses
 from sluice_operator.telemetry.log import Logger
@@ -51,16 +50,23 @@ class Tools:
 
 
 class Reconciler:
-    """Does the work of a queue, one key after the other."""
+    """Does the work of a queue."""
 
     def __init__(self, queue: WorkQueue[Key], acknowledgements: Acknowledgements, tools: Tools) -> None:
         self._queue, self._acknowledgements, self._tools = queue, acknowledgements, tools
         self._world: World | None = None
         self._published: dict[GatewayKey, Publication] = {}
         self._unswept: set[GatewayKey] = set()
+        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
-        """Work until cancelled. Raises LeaseLost."""
+        """Work until cancelled. Raises LeaseLost.
+
+        Two keys at a time: when every status has to be told a new number of pods, no configuration waits for it.
+        """
+        await race(self._work(), self._work())
+
+    async def _work(self) -> None:
         while True:
             key = await self._queue.next()
             began = time.perf_counter()
@@ -103,8 +109,6 @@ class Reconciler:
         """Pods have said something new."""
         done = not self._acknowledgements.behind(key)
         self._queue.add(STATUSES, 0.0 if done else SETTLE_SECONDS)
-        if done and key in self._unswept:
-            self._queue.add(key)
 
     async def _gateway(self, key: GatewayKey) -> None:
         world = self._world
@@ -112,10 +116,11 @@ class Reconciler:
         if world is None or found is None:
             self._forget(key)
             return
-        published = await self._tools.publisher.publish(found, world)
-        if published.written.count or key not in self._published:
-            self._unswept.add(key)
-        self._published[key] = published
+        async with self._writing:
+            published = await self._tools.publisher.publish(found, world)
+            if published.written.count or key not in self._published:
+                self._unswept.add(key)
+            self._published[key] = published
         index, written = published.index, published.written
         self._acknowledgements.expect(
             key, Wanted(metadata_of(found.deployment)["name"], index.digest, index.credentials_revision)
@@ -129,9 +134,6 @@ class Reconciler:
         await self._tell_events(published)
         if published.failure:
             raise published.failure
-        if key in self._unswept and self._acknowledgements.behind(key) == 0 and not written.taken:
-            await self._tools.publisher.sweep(published)
-            self._unswept.discard(key)
 
     def _forget(self, key: GatewayKey) -> None:
         gone = self._published.pop(key, None)
@@ -150,27 +152,40 @@ class Reconciler:
         world = self._world
         if world is None or any(self._stale(key, world) for key in world.gateways):
             return
-        deployed = [self._deployed(key) for key in sorted(world.gateways)]
+        published = [self._published[key] for key in sorted(world.gateways)]
+        deployed = list(map(self._deployed, published))
         subjects = list(world.subjects.values())
         changed = await asyncio.to_thread(statuses, subjects, world.resources, deployed, self._tools.now())
-        failures = await together(partial(self._write_status, world), sorted(changed.items()))
-        await self._tell_refusals(deployed)
+        failures = await together(self._write_status, sorted(changed.items()))
+        for publication, one in zip(published, deployed, strict=True):
+            await self._tell(publication, "ConfigurationRefused", _refusal(one))
         for failure in failures:
             if failure:
                 raise failure
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Delete what no pod needs any more. What is left undone is done with the next status."""
+        async with self._writing:  # what is in a slot that the index does not name may be about to be named
+            for key in sorted(self._unswept.intersection(self._published)):
+                published = self._published[key]
+                if self._acknowledgements.behind(key) == 0 and not published.failure and not published.written.taken:
+                    self._unswept.discard(key)
+                    await self._tools.publisher.sweep(published)
 
     def _stale(self, key: GatewayKey, world: World) -> bool:
         published = self._published.get(key)
         return published is None or published.world is not world or self._acknowledgements.said(key) is None
 
-    def _deployed(self, key: GatewayKey) -> Deployed:
+    def _deployed(self, published: Publication) -> Deployed:
+        deployed = published.deployed
+        key = (deployed.gateway.namespace, deployed.gateway.name)
         pods = self._acknowledgements.said(key) or ()
-        deployed = self._published[key].deployed
         self._tools.metrics.pods.labels(str(deployed.gateway)).set(len(pods))
         self._tools.metrics.pods_behind.labels(str(deployed.gateway)).set(self._acknowledgements.behind(key) or 0)
         return replace(deployed, pods=pods)
 
-    async def _write_status(self, world: World, change: tuple[ResourceKey, Status]) -> KubeError | None:
+    async def _write_status(self, change: tuple[ResourceKey, Status]) -> KubeError | None:
         """Write one status. A resource that can't take its own keeps no other from theirs."""
         key, status = change
         document = KINDS[key.kind].document(key.namespace, key.name, status=status)
@@ -180,7 +195,9 @@ class Reconciler:
             return None
         except KubeError as error:
             return error
-        world.subjects[key] = replace(world.subjects[key], status=written.get("status"))
+        subjects = self._world.subjects if self._world else {}  # read before or after this was written
+        if key in subjects:
+            subjects[key] = replace(subjects[key], status=written.get("status"))
         return None
 
     async def _tell_events(self, published: Publication) -> None:
@@ -194,16 +211,6 @@ class Reconciler:
         for reason, message in messages.items():
             await self._tell(published, reason, message)
 
-    async def _tell_refusals(self, deployed: list[Deployed]) -> None:
-        for one in deployed:
-            refusals = sorted(
-                f"pod {pod.pod}: {pod.refused.reason}"
-                for pod in one.pods
-                if pod.refused and pod.refused.digest in {None, one.digest}
-            )
-            published = self._published[one.gateway.namespace, one.gateway.name]
-            await self._tell(published, "ConfigurationRefused", refusals[0] if refusals else "")
-
     async def _tell(self, published: Publication, reason: str, message: str) -> None:
         try:
             await self._tools.events.tell(published.found.deployment, reason, message)
@@ -215,3 +222,9 @@ class Reconciler:
         what = key if isinstance(key, str) else "/".join(key)
         self._tools.metrics.reconciles.labels(error.reason).inc()
         self._tools.logger.warning("failed", what=what, reason=error.reason, error=str(error), again_in=round(delay, 1))
+
+
+def _refusal(deployed: Deployed) -> str:
+    """What the first pod says that refused the configuration; empty when none did."""
+    refused = (pod for pod in deployed.pods if pod.refused and pod.refused.digest in {None, deployed.digest})
+    return min((f"pod {pod.pod}: {pod.refused.reason}" for pod in refused if pod.refused), default="")

@@ -17,7 +17,7 @@ class Writer:
 
     def __init__(self, api: Api, check: Callable[[], None], metrics: Metrics) -> None:
         self._api, self._check, self._metrics = api, check, metrics
-        self._versions: deque[str] = deque()
+        self._signs: deque[str] = deque()
         self._known: set[str] = set()
 
     async def apply(self, document: Document) -> Document:
@@ -33,6 +33,7 @@ class Writer:
     async def delete(self, document: Document) -> None:
         """Delete the object as it was read."""
         self._count(document)
+        self._remember(document, "uid")
         await self._api.delete(document)
 
     async def create(self, document: Document) -> Document:
@@ -40,18 +41,18 @@ class Writer:
         self._count(document)
         return self._remember(await self._api.create(document))
 
-    def wrote(self, resource_version: str) -> bool:
-        """Whether an object of this version is what was written here: no news."""
-        return resource_version in self._known
+    def knows(self, sign: str) -> bool:
+        """Whether an object is what was written here, by its resourceVersion; or gone by this hand, by its uid."""
+        return sign in self._known
 
     def _count(self, document: Document) -> None:
         self._check()
         self._metrics.writes.labels(document["kind"]).inc()
 
-    def _remember(self, written: Document) -> Document:
-        version = metadata_of(written)["resourceVersion"]
-        self._versions.append(version)
-        self._known.add(version)
-        while len(self._versions) > REMEMBERED:
-            self._known.discard(self._versions.popleft())
+    def _remember(self, written: Document, field: str = "resourceVersion") -> Document:
+        sign = metadata_of(written)[field]
+        self._signs.append(sign)
+        self._known.add(sign)
+        while len(self._signs) > REMEMBERED:
+            self._known.discard(self._signs.popleft())
         return written

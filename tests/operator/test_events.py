@@ -72,5 +72,5 @@ async def test_what_was_written_is_known_again(kube: Api, site: Site):
     made = await writer.apply(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": site.namespace, "name": "a"}}
     )
-    assert writer.wrote(made["metadata"]["resourceVersion"])
-    assert not writer.wrote("1")
+    assert writer.knows(made["metadata"]["resourceVersion"])
+    assert not writer.knows("1")

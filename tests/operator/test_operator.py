@@ -102,6 +102,21 @@ def test_without_a_gateway_routes_say_so_and_with_one_they_are_served(site: Site
     site.until(lambda: not site.names("configmaps") | site.names("secrets"), "the garbage collector has taken all")
 
 
+def test_a_gateway_that_is_installed_again_at_once_is_served_once_its_old_objects_are_gone(site: Site):
+    site.serve(secret(), provider(), route())
+    old = site.get("deployments", GATEWAY)["metadata"]["uid"]
+    site.delete("deployments", GATEWAY)
+    site.gateway()
+    new = site.get("deployments", GATEWAY)["metadata"]["uid"]
+
+    def owners() -> set[str]:
+        found = [site.find("configmaps", index_name(GATEWAY)), site.find("secrets", CREDENTIALS)]
+        return {one["metadata"]["ownerReferences"][0]["uid"] for one in found if one}
+
+    site.until(lambda: owners() == {new} != {old}, "everything is the new one's")
+    site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
+
+
 def test_what_routes_ask_of_the_autoscaler_is_merged_and_it_can_be_switched_off(site: Site):
     site.gateway(replicas=None)
     site.start()

@@ -30,6 +30,7 @@ def shake(site: Site, operator: Operator, kind: str, name: str) -> None:
     before = looked(operator)
     site.plane.api.merge(site.path(kind, name), {"metadata": {"labels": {"shaken": f"after-{before}"}}})
     site.until(lambda: looked(operator) > before, "another look")
+    site.until(lambda: operator.metric("sluice_operator_queue_depth") == 0, "nothing to do")
 
 
 def test_in_steady_state_nothing_is_written(site: Site):
@@ -39,7 +40,6 @@ def test_in_steady_state_nothing_is_written(site: Site):
     written, before = operator.writes(), versions(site)
     for _ in range(5):
         shake(site, operator, "modelroutes", "route-0")
-    site.until(lambda: operator.metric("sluice_operator_queue_depth") == 0, "nothing to do")
     after = versions(site)
     shaken = site.get("modelroutes", "route-0")["metadata"]["uid"]
     assert {uid for uid in before | after if before.get(uid) != after.get(uid)} == {shaken}

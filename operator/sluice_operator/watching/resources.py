@@ -43,14 +43,14 @@ class WatchEnded(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An object that may have changed. ``shape`` is None when it is gone, else it tells what matters of it."""
+    """An object that may have changed. ``shape``: None when it is gone, else a number that tells its meanings apart."""
 
     kind: str
     namespace: str
     name: str
     resource_version: str
     gateway: str
-    shape: object
+    shape: int | None
 
 
 class ResourceWatch:
@@ -152,7 +152,8 @@ def _change(event: Any) -> Change:
     found = event["object"]
     metadata = found["metadata"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    shape: object = (metadata["uid"], metadata.get("generation"), "deletionTimestamp" in metadata, labels, annotations)
+    names = tuple(sorted({**labels, **annotations}.items()))
+    shape = hash((metadata["uid"], metadata.get("generation"), "deletionTimestamp" in metadata, names))
     return Change(
         found.get("kind", ""),
         metadata["namespace"],

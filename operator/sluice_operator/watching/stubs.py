@@ -30,12 +30,12 @@ class _Watched:
 
 
 class StubWatches:
-    """Watches as many places as it is told to. ``changed`` gets each identity that matters, when it may have changed.
+    """Watches as many places as it is told to. ``changed`` gets kind and identity of what matters and may have changed.
 
     Works while ``run`` runs.
     """
 
-    def __init__(self, api: Api, changed: Callable[[Stub], None], sleep: Sleep, random: Random) -> None:
+    def __init__(self, api: Api, changed: Callable[[Kind, Stub], None], sleep: Sleep, random: Random) -> None:
         self._api, self._changed, self._sleep, self._random = api, changed, sleep, random
         self._watched: dict[Place, _Watched] = {}
         self._backoff = Backoff()
@@ -77,16 +77,16 @@ class StubWatches:
         before, watched.known = watched.known, {stub.name: stub.resource_version for stub in stubs}
         for stub in stubs:
             if before.get(stub.name) != stub.resource_version:
-                self._tell(watched, stub)
+                self._tell(place, watched, stub)
         for name in before.keys() - watched.known.keys():
-            self._tell(watched, Stub(place[1] or "", name, "", "", deleted=True))
+            self._tell(place, watched, Stub(place[1] or "", name, "", "", deleted=True))
         async for stub in self._api.watch_stubs(*place, since=version):
             if stub.deleted:
                 watched.known.pop(stub.name, None)
             else:
                 watched.known[stub.name] = stub.resource_version
-            self._tell(watched, stub)
+            self._tell(place, watched, stub)
 
-    def _tell(self, watched: _Watched, stub: Stub) -> None:
+    def _tell(self, place: Place, watched: _Watched, stub: Stub) -> None:
         if watched.names is None or stub.name in watched.names:
-            self._changed(stub)
+            self._changed(place[0], stub)

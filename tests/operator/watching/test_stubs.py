@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sluice_operator.kube import Access, Api
 from sluice_operator.kube.api import Stub
-from sluice_operator.kube.kinds import CONFIG_MAP, NAMESPACE, SECRET
+from sluice_operator.kube.kinds import CONFIG_MAP, NAMESPACE, SECRET, Kind
 from sluice_operator.watching.stubs import DENIED_SECONDS, StubWatches
 from tests.support.cluster import ControlPlane
 from tests.support.operator import CREDENTIALS_RULES, kubeconfig
@@ -25,7 +25,7 @@ class Told:
         self.slept: list[float] = []
         self._news = asyncio.Event()
 
-    def tell(self, stub: Stub) -> None:
+    def tell(self, _: Kind, stub: Stub) -> None:
         self.stubs.append(stub)
         self._news.set()
 
