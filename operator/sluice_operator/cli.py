@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvloop
@@ -44,10 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _settle_memory() -> None:
+    """Keep the garbage collector from walking through what start-up made (most of it is Kubernetes' client), and from
+    beginning anew at every page of a list: it made up a quarter of the CPU of a change among 1,000 routes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def _run(settings: Settings, logger: Logger) -> int:
-    process = Process(settings, await Access.find(settings.kubeconfig), logger)
+    _settle_memory()
+    loop = asyncio.get_running_loop()
+    # One piece of work is done at a time. Each thread has a heap of its own, which never gets smaller.
+    loop.set_default_executor(ThreadPoolExecutor(1, "work"))
+    process = Process(settings, Access.find(settings.kubeconfig), logger)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, process.stop)
+        loop.add_signal_handler(number, process.stop)
     try:
         await process.run()
     except (OperatorError, CannotListen) as error:
