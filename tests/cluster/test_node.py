@@ -15,7 +15,7 @@ from tests.cluster.build import PROBE_IMAGE
 from tests.cluster.keeper import kept
 from tests.support.cluster import ControlPlane, KubectlFailed, available_programs
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.slow
 
 MANIFESTS = Path(__file__).with_name("node.yaml")
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

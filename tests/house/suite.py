@@ -20,7 +20,7 @@ from tests.cluster.preconditions import cannot_build, cannot_run, required
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "-q")
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "-q")
 UNIT_LAYER = ("-m", "not slow", "--ignore=tests/e2e", "--ignore=tests/house")
 SUMMARY = re.compile(r"^(=+ )?\d+ (passed|failed|error|skipped).* in [\d.]+ ?s")
 

@@ -8,7 +8,7 @@ from tests.images.archive import added_bytes, config, layers
 from tests.images.build import GATEWAY, OPERATOR, VERSION, Image, built
 from tests.support.cluster import available_programs
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MEGABYTES = {GATEWAY: 60, OPERATOR: 90}
 TOOLS = ("/pip/", "/hatchling/", "/editables/", "/setuptools/", "/wheel/", ".whl", "/.cache/")

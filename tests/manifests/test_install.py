@@ -9,7 +9,7 @@ import yaml
 from tests.support.cluster import ControlPlane
 from tests.support.kubernetes_api import Api, ApiRefused, Document
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("install")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "sluice-system"

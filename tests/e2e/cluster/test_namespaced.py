@@ -10,7 +10,7 @@ from tests.support.callers import HELLO, sdk
 from tests.support.cluster import available_programs
 from tests.support.installation import MANIFESTS, Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("playground")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_it_serves_its_own_namespace_and_no_other(tmp_path: Path) -> None:
