@@ -14,7 +14,7 @@ from tests.support.site import Site
 @pytest.fixture
 async def kube(control_plane: ControlPlane) -> AsyncIterator[Api]:
     """With the administrator's rights."""
-    api = Api(await Access.find(control_plane.kubeconfig))
+    api = Api(Access.find(control_plane.kubeconfig))
     yield api
     await api.close()
 

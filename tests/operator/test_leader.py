@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -136,12 +137,12 @@ async def test_of_many_candidates_exactly_one_wins(candidate: Candidate):
 
 @pytest.mark.parametrize("fault", ["cut", "stalled"])
 async def test_without_an_answer_the_leadership_ends_at_the_deadline(
-    fault: str, control_plane: ControlPlane, namespace: str
+    fault: str, control_plane: ControlPlane, namespace: str, tmp_path: Path
 ):
-    access = await Access.find(control_plane.kubeconfig)
     async with tunnel_to(control_plane.server) as tunnel:
-        access.configuration.host, access.configuration.tls_server_name = tunnel.url, tunnel.host
-        kube = Api(access)
+        config = tmp_path / "kubeconfig"
+        config.write_text(control_plane.kubeconfig.read_text().replace(control_plane.server, tunnel.url))
+        kube = Api(Access.find(config))
         one = election(kube, namespace, "one")
         await one.acquire()
         if fault == "cut":

@@ -1,4 +1,4 @@
-"""The Kubernetes API: the one place that knows ``kubernetes.aio``. Values in, plain documents or errors of ours out."""
+"""The Kubernetes API: the one place that speaks HTTP to it. Values in, plain documents or errors of ours out."""
 
 from sluice_operator.kube.access import Access
 from sluice_operator.kube.api import Api, Stub

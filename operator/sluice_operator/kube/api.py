@@ -1,17 +1,18 @@
 """Calls of the API: read, list, watch, create, replace, apply.
 
-Only ``kubernetes.aio``'s transport is used (TLS, tokens and their rotation, proxies), never its models: documents stay
-what the server sent, and its debug log of every answer's body, which would hold Secrets, is never reached.
+Documents stay what the server sent: the client libraries' models of every kind would fill 75 MiB and lose what they do
+not know.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client import ApiClient
+from yarl import URL
 
 from sluice_operator.kube.access import Access
 from sluice_operator.kube.errors import Expired, NotFound, Unreachable, error_of
@@ -23,6 +24,7 @@ FIELD_MANAGER: Final = "sluice-operator"
 CHUNK: Final = 500
 """Objects a page of a list: the API server's own clients use as many."""
 MOST_LIST_TRIES: Final = 3
+MOST_CONNECTIONS: Final = 100
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 WATCH_SECONDS: Final = 300
 """After so long the server ends a watch, and it begins anew: a connection that died unnoticed is left this way."""
@@ -69,13 +71,18 @@ class Api:
     """The API server. Every method raises KubeError."""
 
     def __init__(self, access: Access) -> None:
-        self._client = ApiClient(access.configuration)
-        self._client.user_agent = FIELD_MANAGER
+        self._access = access
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=MOST_CONNECTIONS),
+            headers={"User-Agent": FIELD_MANAGER},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            raise_for_status=False,
+        )
         self._decode = msgspec.json.Decoder().decode
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.close()
+        await self._http.close()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Document:
         """One object. Raises NotFound."""
@@ -101,7 +108,7 @@ class Api:
         listing = await self._list(kind, namespace, labels, Stub.of, accept=_STUB_LISTS)
         return listing.items, listing.resource_version
 
-    async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncIterator[Stub]:
+    async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncGenerator[Stub, None]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
         what, path = f"watch {kind.plural} in {namespace or 'all namespaces'}", kind.path(namespace)
@@ -212,18 +219,16 @@ class Api:
         if body is not None:
             headers["Content-Type"] = APPLY if method == "PATCH" else "application/json"
         try:
-            reply: Any = await self._client.call_api(
-                path,
+            headers |= self._access.connection().as_http_headers()
+            async with self._http.request(
                 method,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=patience,
-            )
-            async with reply:
+                URL(self._access.server + quote(path), encoded=True),
+                params=query,
+                headers=headers,
+                data=None if body is None else msgspec.json.encode(body),
+                timeout=patience,
+                allow_redirects=False,
+            ) as reply:
                 if not 200 <= reply.status <= 299:
                     # What is wrong with a Secret may quote from it.
                     said = "" if SECRET.plural in what else _message(await reply.read())

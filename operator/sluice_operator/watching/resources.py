@@ -105,17 +105,7 @@ class ResourceWatch:
 
     async def _login(self, **_kwargs: Any) -> kopf.ConnectionInfo:
         """The same way that the rest of the process goes; asked again when the server refuses the token."""
-        found = self._access.configuration
-        scheme, _, token = (await self._access.authorization() or "").partition(" ")
-        return kopf.ConnectionInfo(
-            server=found.host,
-            ca_path=found.ssl_ca_cert,
-            insecure=not found.verify_ssl,
-            scheme=scheme or None,
-            token=token or None,
-            certificate_path=found.cert_file,
-            private_key_path=found.key_file,
-        )
+        return self._access.connection()
 
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()

@@ -1,7 +1,10 @@
 """The operator's client at a real API server: documents in, documents or errors of ours out."""
 
 import asyncio
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -81,16 +84,16 @@ async def test_lists_are_whole_whatever_their_pages(kube: Api, namespace: str):
 
 async def test_a_watch_of_identities(kube: Api, namespace: str):
     _, version = await kube.list_stubs(SECRET, namespace)
-    watch = kube.watch_stubs(SECRET, namespace, version)
-    secret = SECRET.document(namespace, "one", stringData={"key": CANARY})
-    secret["metadata"]["annotations"] = {"long": "x" * 200_000}  # longer than a line may be for aiohttp
-    await kube.create(secret)
-    made = await anext(watch)
-    assert (made.namespace, made.name, made.deleted) == (namespace, "one", False)
-    assert CANARY not in repr(made)
-    await kube.delete(await kube.get(SECRET, namespace, "one"))
-    gone = await anext(watch)
-    assert (gone.name, gone.uid, gone.deleted) == ("one", made.uid, True)
+    async with aclosing(kube.watch_stubs(SECRET, namespace, version)) as watch:
+        secret = SECRET.document(namespace, "one", stringData={"key": CANARY})
+        secret["metadata"]["annotations"] = {"long": "x" * 200_000}  # longer than a line may be for aiohttp
+        await kube.create(secret)
+        made = await anext(watch)
+        assert (made.namespace, made.name, made.deleted) == (namespace, "one", False)
+        assert CANARY not in repr(made)
+        await kube.delete(await kube.get(SECRET, namespace, "one"))
+        gone = await anext(watch)
+        assert (gone.name, gone.uid, gone.deleted) == ("one", made.uid, True)
 
 
 async def test_a_watch_from_a_version_that_never_was(kube: Api, namespace: str):
@@ -107,7 +110,7 @@ async def test_the_selector_of_namespaces_is_the_servers_matter(kube: Api):
 
 async def test_who_may_do_nothing_is_told(control_plane: ControlPlane, namespace: str, tmp_path: Any):
     token = control_plane.token(namespace, "nobody")
-    api = Api(await Access.find(kubeconfig(control_plane, token, tmp_path)))
+    api = Api(Access.find(kubeconfig(control_plane, token, tmp_path)))
     assert await api.user() == f"system:serviceaccount:{namespace}:nobody"
     with pytest.raises(Forbidden, match=f"GET configmaps {namespace}/one: 403 "):
         await api.get(CONFIG_MAP, namespace, "one")
@@ -115,7 +118,7 @@ async def test_who_may_do_nothing_is_told(control_plane: ControlPlane, namespace
         await api.apply(SECRET.document(namespace, "one", stringData={"key": CANARY}))
     assert CANARY not in str(refusal.value)
     await api.close()
-    wrong = Api(await Access.find(kubeconfig(control_plane, "no-token", tmp_path)))
+    wrong = Api(Access.find(kubeconfig(control_plane, "no-token", tmp_path)))
     with pytest.raises(Forbidden, match="401"):
         await wrong.user()
     await wrong.close()
@@ -128,7 +131,7 @@ async def test_what_the_server_says_of_a_secret_is_not_passed_on(kube: Api, name
 
 
 async def test_nobody_there(control_plane: ControlPlane, tmp_path: Any):
-    api = Api(await Access.find(kubeconfig(control_plane, "token", tmp_path, server="https://127.0.0.1:1")))
+    api = Api(Access.find(kubeconfig(control_plane, "token", tmp_path, server="https://127.0.0.1:1")))
     with pytest.raises(Unreachable) as refusal:
         await api.user()
     assert refusal.value.status == 0
@@ -137,10 +140,51 @@ async def test_nobody_there(control_plane: ControlPlane, tmp_path: Any):
 
 async def test_no_way_to_an_api_server(tmp_path: Any):
     with pytest.raises(InvalidSetting, match="not in a pod"):
-        await Access.find(None)
+        Access.find(None)
     (tmp_path / "config").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidSetting, match="kubeconfig"):
-        await Access.find(tmp_path / "config")
+        Access.find(tmp_path / "config")
+    with pytest.raises(InvalidSetting, match="not in a pod"):
+        Access.find(None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
+
+
+async def test_a_pods_own_way_reads_its_token_again_as_it_rotates(control_plane: ControlPlane, tmp_path: Path):
+    (tmp_path / "ca.crt").write_bytes(control_plane.ca_file.read_bytes())
+    (tmp_path / "token").write_text("old\n")
+    address = urlsplit(control_plane.server)
+    environ = {"KUBERNETES_SERVICE_HOST": address.hostname or "", "KUBERNETES_SERVICE_PORT": str(address.port)}
+    api = Api(Access.find(None, environ, tmp_path))
+    with pytest.raises(Forbidden):
+        await api.user()
+    (tmp_path / "token").write_text(control_plane.token("default", "pod", []))
+    assert await api.user() == "system:serviceaccount:default:pod"
+    (tmp_path / "token").unlink()
+    with pytest.raises(Unreachable):
+        await api.user()
+    await api.close()
+
+
+def test_an_address_of_version_six_stands_in_brackets(tmp_path: Path):
+    (tmp_path / "token").write_text("token")
+    assert Access.find(None, {"KUBERNETES_SERVICE_HOST": "fd00::1"}, tmp_path).server == "https://[fd00::1]:443"
+
+
+def test_certificates_that_are_none_are_said_to_be_so(tmp_path: Path):
+    (tmp_path / "token").write_text("token")
+    (tmp_path / "ca.crt").write_text("none")
+    access = Access.find(None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
+    with pytest.raises(InvalidSetting, match="certificates"):
+        access.ssl_context()
+
+
+def test_users_of_plugins_are_refused_by_name(tmp_path: Path):
+    file = tmp_path / "config"
+    file.write_text(
+        "clusters: [{name: a, cluster: {server: https://a}}]\nusers: [{name: a, user: {exec: {command: x}}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\ncurrent-context: a\n"
+    )
+    with pytest.raises(InvalidSetting, match="exec"):
+        Access.find(file)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_what_changed_in_a_gap_is_told_after_it(site: Site, kube: Api, tmp
     token = site.plane.token(site.namespace, "watcher", CREDENTIALS_RULES)
     site.apply(secret("kept"), secret("changed"), secret("deleted"))
     async with tunnel_to(site.plane.server) as tunnel:
-        api = Api(await Access.find(kubeconfig(site.plane, token, tmp_path, server=tunnel.url)))
+        api = Api(Access.find(kubeconfig(site.plane, token, tmp_path, server=tunnel.url)))
         async with watching(api) as (watches, told):
             watches.follow({(SECRET, site.namespace): None})
             await told.until(lambda: told.names() == {"kept", "changed", "deleted"})
@@ -112,7 +112,7 @@ async def test_what_changed_in_a_gap_is_told_after_it(site: Site, kube: Api, tmp
 
 async def test_a_right_that_comes_later(site: Site, control_plane: ControlPlane, tmp_path: Path):
     token = control_plane.token(site.namespace, "sluice-operator")
-    api = Api(await Access.find(kubeconfig(control_plane, token, tmp_path)))
+    api = Api(Access.find(kubeconfig(control_plane, token, tmp_path)))
     site.apply(secret())
     async with watching(api) as (watches, told):
         watches.follow({(SECRET, site.namespace): frozenset({"openai"})})
