@@ -71,7 +71,8 @@ def run(folder: Path, rest_seconds: float) -> str:
     with pinned(*CORES), _control_plane(folder) as plane:
         for routes in COUNTS:
             print(f"operator: {routes:,} {_routes(routes)}", flush=True)
-            figures.append(_measure(plane, routes, folder / str(routes), rest_seconds))
+            rest = rest_seconds if routes == COUNTS[-1] else 0
+            figures.append(_measure(plane, routes, folder / str(routes), rest))
     return "\n\n".join([_introduction(), _first(figures), _changes(figures), _rest(figures[-1], rest_seconds)])
 
 
@@ -113,6 +114,7 @@ async def _all(fleet: Fleet, figures: Figures, rest_seconds: float) -> None:
     pid = operator.process.pid
     figures.operator, figures.operator_peak = resident_mib(pid), resident_mib(pid, peak=True)
     figures.gateways = [gateway.resident_mib() for gateway in fleet.gateways]
+    print(f"operator: {rest_seconds:.0f} s at rest", flush=True)
     before = fleet.traffic()
     await asyncio.sleep(rest_seconds)
     figures.rest = fleet.traffic() - before
