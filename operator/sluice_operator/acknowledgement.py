@@ -27,6 +27,8 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=2.0, sock_connect=0.5)
 """A pod answers in milliseconds. One that doesn't must not hold up what is said about the others."""
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
+SILENCE_SECONDS: Final = 60.0
+"""What a pod said last stands for so long while it does not answer: a slow pod must not make every status flap."""
 CALM_SECONDS: Final = 10.0
 """Between looks at pods that agree."""
 
@@ -49,6 +51,7 @@ class _Watched:
     wanted: Wanted
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pods: tuple[Acknowledgement, ...] | None = None
+    heard: dict[str, tuple[Acknowledgement, float]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
 
@@ -112,7 +115,7 @@ class Acknowledgements:
             watched.changed.clear()
             wanted = watched.wanted
             with contextlib.suppress(KubeError):  # what was said last stands until the next look
-                pods = await self._ask(key[0], wanted.deployment)
+                pods = await self._ask(key[0], wanted.deployment, watched)
                 if pods != watched.pods:
                     watched.pods = pods
                     self._notify(key)
@@ -132,16 +135,21 @@ class Acknowledgements:
             pause.cancel()
         return watched.changed.is_set()
 
-    async def _ask(self, namespace: str, deployment: str) -> tuple[Acknowledgement, ...]:
+    async def _ask(self, namespace: str, deployment: str, watched: _Watched) -> tuple[Acknowledgement, ...]:
         try:
             found = await self._api.get(DEPLOYMENT, namespace, deployment)
             listed = await self._api.list(POD, namespace, labels=selector(found))
         except Forbidden:  # who may not list pods knows of none
             return ()
         ready = sorted((pod for pod in listed if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
-        return tuple(await together(self._ask_pod, ready, MOST_AT_ONCE))
+        answers = await together(self._ask_pod, ready, MOST_AT_ONCE)
+        now = asyncio.get_running_loop().time()
+        heard = {metadata_of(pod)["uid"]: (answer, now) for pod, answer in zip(ready, answers, strict=True) if answer}
+        watched.heard = {uid: was for uid, was in watched.heard.items() if now - was[1] < SILENCE_SECONDS} | heard
+        nothing = {metadata_of(pod)["uid"]: Acknowledgement(metadata_of(pod)["name"]) for pod in ready}
+        return tuple(watched.heard[uid][0] if uid in watched.heard else silent for uid, silent in nothing.items())
 
-    async def _ask_pod(self, pod: Document) -> Acknowledgement:
+    async def _ask_pod(self, pod: Document) -> Acknowledgement | None:
         name = metadata_of(pod)["name"]
         try:
             async with self._http.get(url_of(pod), allow_redirects=False) as answer:
@@ -149,8 +157,8 @@ class Acknowledgements:
                 while not answer.content.at_eof() and len(body) < MOST_BYTES:
                     body += await answer.content.read(MOST_BYTES)
             return read(name, msgspec.json.decode(body))
-        except (aiohttp.ClientError, OSError, msgspec.DecodeError, RecursionError):  # the last: [[[[…
-            return Acknowledgement(name)
+        except (aiohttp.ClientError, OSError, ValueError, RecursionError):  # not UTF-8, not JSON, [[[[…
+            return None
 
 
 def behind(pods: tuple[Acknowledgement, ...], wanted: Wanted) -> int:
@@ -188,8 +196,20 @@ def url_of(pod: Document) -> str:
 
 def selector(deployment: Document) -> str:
     """The label selector of a Deployment's pods."""
-    labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
-    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    meant = deployment["spec"].get("selector") or {}
+    parts = [f"{name}={value}" for name, value in sorted((meant.get("matchLabels") or {}).items())]
+    for one in meant.get("matchExpressions") or ():
+        values = ",".join(one.get("values") or ())
+        parts.append(_EXPRESSIONS[one["operator"]].format(key=one["key"], values=values))
+    return ",".join(parts)
+
+
+_EXPRESSIONS: Final = {
+    "In": "{key} in ({values})",
+    "NotIn": "{key} notin ({values})",
+    "Exists": "{key}",
+    "DoesNotExist": "!{key}",
+}
 
 
 def _text(value: object) -> str | None:

@@ -5,10 +5,13 @@ whole: a right that is missing, a timeout or a fault of the server anywhere ends
 from half of it. The exception is by design: namespaces that did not bind the credentials role have no Secrets.
 """
 
+import asyncio
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
 
 from sluice_config.compile import Gateway, Resources, RoutesFrom
 from sluice_config.findings import Finding, Level
@@ -52,6 +55,9 @@ ObjectKey = tuple[str, str]
 Parsed = AnyResource | tuple[Finding, ...]
 
 Version = tuple[object, ...]
+
+DENIED_SECONDS: Final = 8.0
+"""Without the right to read Secrets that were readable, before gateways lose the keys: an authorizer may err once."""
 
 CREDENTIALS_ROLE: Final = "sluice-credentials"
 """The ClusterRole that a namespace binds to let the operator read its Secrets; manifests have it."""
@@ -127,6 +133,7 @@ class Gatherer:
         self._scopes: tuple[str | None, ...] = (None,) if namespaces is None else tuple(namespaces)
         self._user = ""
         self._parsed: dict[Version, Parsed] = {}
+        self._denied_since: dict[str, float] = {}
         self._secrets: dict[ObjectKey, SecretData] = {}
 
     async def read(self) -> World:
@@ -179,10 +186,17 @@ class Gatherer:
         return {key: secret for key, secret in self._secrets.items() if key[0] not in denied}, denied
 
     async def _list_secrets(self, namespace: str) -> tuple[Stub, ...] | None:
+        """Identities; None where none may be read. What was readable stays as it was until that has lasted."""
         try:
-            return (await self._api.list_stubs(SECRET, namespace))[0]
+            stubs, _ = await self._api.list_stubs(SECRET, namespace)
         except Forbidden:
-            return None
+            now = asyncio.get_running_loop().time()
+            known = [Stub(*key, one.uid, one.resource_version) for key, one in self._secrets.items()]
+            known = [stub for stub in known if stub.namespace == namespace]
+            lasted = now - self._denied_since.setdefault(namespace, now)
+            return tuple(known) if known and lasted < DENIED_SECONDS else None
+        self._denied_since.pop(namespace, None)
+        return stubs
 
     async def _fetch_secret(self, stub: Stub) -> SecretData | type[KubeError]:
         known = self._secrets.get((stub.namespace, stub.name))
@@ -297,7 +311,8 @@ def _version(document: Document) -> Version:
     """What decides how a document reads. A status that changes makes a new resourceVersion, but no new resource."""
     metadata = metadata_of(document)
     annotations = tuple(sorted((metadata.get("annotations") or {}).items()))
-    return metadata["uid"], metadata.get("generation"), metadata["namespace"], annotations
+    spec = hash(msgspec.json.encode(document.get("spec")))  # a new version of the CRD prunes, and has other defaults
+    return metadata["uid"], metadata.get("generation"), spec, metadata["namespace"], annotations
 
 
 def _user_flag(user: str) -> str:

@@ -51,6 +51,8 @@ class Election:
         self._lease: Document | None = None
         self._observed = 0.0
         self._renewed: float | None = None
+        self.trouble = ""
+        """Why it could not be tried to become the leader, the last time."""
 
     @property
     def leading(self) -> bool:
@@ -74,8 +76,10 @@ class Election:
                 async with asyncio.timeout(self._times.deadline):
                     if await self._try():
                         return
-            except (KubeError, TimeoutError):
-                pass
+            except (KubeError, TimeoutError) as error:
+                self.trouble = str(error) or "the API server does not answer"
+            else:
+                self.trouble = ""
             await self._sleep(self._times.retry * (1 + self._random() / 5))
 
     async def hold(self) -> None:

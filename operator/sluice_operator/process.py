@@ -35,6 +35,7 @@ RESYNC_SECONDS: Final = 60.0
 """Between readings that nothing has asked for: a watch that begins anew does not tell what has vanished."""
 ECHO_SECONDS: Final = 0.5
 """After which an own write is known as such; a watch may tell of it before its answer is here. For what can wait."""
+TROUBLE_SECONDS: Final = 5.0
 RELEASE_SECONDS: Final = 2.0
 FIRST_READ: Final = Backoff(most=5.0)
 
@@ -111,10 +112,22 @@ class Process:
 
     async def _lead(self) -> None:
         """Wait for the Lease, then work for as long as it is held."""
-        await self._election.acquire()
+        async with asyncio.TaskGroup() as tasks:
+            saying = tasks.create_task(self._say_trouble())
+            await self._election.acquire()
+            saying.cancel()
         self._logger.info("leading", lease=f"{self._settings.namespace}/{LEASE}")
         self._queue.add(RESOURCES)
         await race(self._reconciler.run(), self._election.hold())
+
+    async def _say_trouble(self) -> None:
+        """One line for each reason for which nobody may be leading."""
+        said = ""
+        while True:
+            await asyncio.sleep(TROUBLE_SECONDS)
+            if self._election.trouble != said:
+                said = self._election.trouble
+                self._logger.warning("lease not read", error=said) if said else self._logger.info("lease read again")
 
     async def _release(self) -> None:
         """Let another replica lead at once. When that fails, it waits for the Lease to run out."""

@@ -170,8 +170,8 @@ class Reconciler:
             for key in sorted(self._unswept.intersection(self._published)):
                 published = self._published[key]
                 if self._acknowledgements.behind(key) == 0 and not published.failure and not published.written.taken:
-                    self._unswept.discard(key)
                     await self._tools.publisher.sweep(published)
+                    self._unswept.discard(key)
 
     def _stale(self, key: GatewayKey, world: World) -> bool:
         published = self._published.get(key)

@@ -94,7 +94,7 @@ BaseURL = Annotated[
     shape(
         "an http or https URL without user, query and fragment, such as https://api.example.com/v1",
         f"^https?://{_HOST}(:{_PORT})?(/{_PATH})?$",
-        longest=1024,
+        longest=253,  # so is a name of DNS, which patterns can't bound by itself
         shortest=8,
     ),
 ]

@@ -10,6 +10,7 @@ from sluice_operator.kube.errors import (
     NotFound,
     Rejected,
     ServerFault,
+    Unauthorized,
     Unreachable,
 )
 from sluice_operator.kube.kinds import Document, Kind, metadata_of
@@ -27,6 +28,7 @@ __all__ = [
     "Rejected",
     "ServerFault",
     "Stub",
+    "Unauthorized",
     "Unreachable",
     "metadata_of",
 ]

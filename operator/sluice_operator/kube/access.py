@@ -42,7 +42,7 @@ class Access:
             return cls._from_file(kubeconfig)
         host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
         if not host or not (account / "token").exists():
-            raise InvalidSetting("not in a pod with a ServiceAccount, and no kubeconfig given")
+            raise InvalidSetting("not in a pod, and no kubeconfig given")
         server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
         return cls(Connection(server=server, ca_path=account / "ca.crt"), account / "token")
 

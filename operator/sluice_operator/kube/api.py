@@ -25,6 +25,7 @@ CHUNK: Final = 500
 """Objects a page of a list: the API server's own clients use as many."""
 MOST_LIST_TRIES: Final = 3
 MOST_CONNECTIONS: Final = 100
+"""For calls. Watches, of which there may be hundreds, have their own: no number of them may hold up a call."""
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 WATCH_SECONDS: Final = 300
 """After so long the server ends a watch, and it begins anew: a connection that died unnoticed is left this way."""
@@ -53,6 +54,8 @@ class Stub:
     uid: str
     resource_version: str
     deleted: bool = False
+    written: object = None
+    """When who wrote what is not its status: what tells changes apart that only a status has."""
 
     @classmethod
     def of(cls, document: Document, *, deleted: bool = False) -> "Stub":
@@ -64,6 +67,11 @@ class Stub:
             metadata.get("uid", ""),
             metadata.get("resourceVersion", ""),
             deleted,
+            tuple(
+                (entry.get("manager"), entry.get("time"))
+                for entry in metadata.get("managedFields") or ()
+                if not entry.get("subresource")
+            ),
         )
 
 
@@ -72,17 +80,13 @@ class Api:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=MOST_CONNECTIONS),
-            headers={"User-Agent": FIELD_MANAGER},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            raise_for_status=False,
-        )
+        self._http, self._watches = _session(access, MOST_CONNECTIONS), _session(access, 0)
         self._decode = msgspec.json.Decoder().decode
 
     async def close(self) -> None:
         """Close all connections."""
         await self._http.close()
+        await self._watches.close()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Document:
         """One object. Raises NotFound."""
@@ -220,7 +224,8 @@ class Api:
             headers["Content-Type"] = APPLY if method == "PATCH" else "application/json"
         try:
             headers |= self._access.connection().as_http_headers()
-            async with self._http.request(
+            session = self._watches if patience is WATCH_TIMEOUT else self._http
+            async with session.request(
                 method,
                 URL(self._access.server + quote(path), encoded=True),
                 params=query,
@@ -239,6 +244,14 @@ class Api:
 
 
 _APPLY_QUERY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
+
+
+def _session(access: Access, most: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=most),
+        headers={"User-Agent": FIELD_MANAGER},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def _place(document: Document) -> tuple[Kind, str, str]:

@@ -37,9 +37,15 @@ class NotFound(KubeError):
 
 
 class Forbidden(KubeError):
-    """The operator has no right to do this (401, 403)."""
+    """The operator has no right to do this (403)."""
 
     reason = "Forbidden"
+
+
+class Unauthorized(KubeError):
+    """The server does not take our token (401), which passes: it rotates."""
+
+    reason = "Unauthorized"
 
 
 class Conflict(KubeError):
@@ -61,7 +67,7 @@ class Rejected(KubeError):
 
 
 _BY_STATUS: Final[dict[int, type[KubeError]]] = {
-    401: Forbidden,
+    401: Unauthorized,
     403: Forbidden,
     404: NotFound,
     409: Conflict,

@@ -12,9 +12,11 @@ from typing import Final
 from sluice_operator.interests import Interests
 from sluice_operator.kube.api import Api, Stub
 from sluice_operator.kube.errors import Forbidden, KubeError
-from sluice_operator.kube.kinds import Kind
+from sluice_operator.kube.kinds import AUTOSCALER, Kind
 from sluice_operator.work import Backoff, Random, Sleep
 
+STEADY_SECONDS: Final = 5.0
+"""A watch that lived so long did not fail: whatever cuts it may do so again."""
 DENIED_SECONDS: Final = 10.0
 """Between looks whether the right to watch is there: how long who binds a role waits for the effect."""
 
@@ -26,7 +28,7 @@ Place = tuple[Kind, str | None]
 class _Watched:
     names: frozenset[str] | None
     task: asyncio.Task[None] | None = None
-    known: dict[str, str] = field(default_factory=dict)
+    known: dict[str, object] = field(default_factory=dict)
 
 
 class StubWatches:
@@ -59,34 +61,45 @@ class StubWatches:
                 watched.task = self._tasks.create_task(self._watch(place, watched))
 
     async def _watch(self, place: Place, watched: _Watched) -> None:
-        failures = 0
+        failures, clock = 0, asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 await self._list_and_watch(place, watched)
-                failures = 0
             except Forbidden:
-                watched.known = {}
+                lost, watched.known = watched.known, {}
                 await self._sleep(DENIED_SECONDS)
+                if lost:  # it has lasted now: what was kept for so long may go
+                    self._changed(place[0], Stub(place[1] or "", "", "", "", deleted=True))
+                continue
             except KubeError:
                 failures += 1
-                await self._sleep(self._backoff.delay(failures, self._random))
+            if clock() - began >= STEADY_SECONDS:
+                failures = 0
+            else:
+                await self._sleep(self._backoff.delay(max(failures, 1), self._random))
 
     async def _list_and_watch(self, place: Place, watched: _Watched) -> None:
         """Tell what changed since the last list, also what has vanished; then what changes while the watch lasts."""
         stubs, version = await self._api.list_stubs(*place)
-        before, watched.known = watched.known, {stub.name: stub.resource_version for stub in stubs}
+        before, watched.known = watched.known, {stub.name: _mark(place, stub) for stub in stubs}
         for stub in stubs:
-            if before.get(stub.name) != stub.resource_version:
+            if before.get(stub.name) != watched.known[stub.name]:
                 self._tell(place, watched, stub)
         for name in before.keys() - watched.known.keys():
             self._tell(place, watched, Stub(place[1] or "", name, "", "", deleted=True))
         async for stub in self._api.watch_stubs(*place, since=version):
-            if stub.deleted:
-                watched.known.pop(stub.name, None)
-            else:
-                watched.known[stub.name] = stub.resource_version
-            self._tell(place, watched, stub)
+            was = watched.known.pop(stub.name, None)
+            if not stub.deleted:
+                watched.known[stub.name] = _mark(place, stub)
+            if stub.deleted or was != watched.known[stub.name]:
+                self._tell(place, watched, stub)
 
     def _tell(self, place: Place, watched: _Watched, stub: Stub) -> None:
         if watched.names is None or stub.name in watched.names:
             self._changed(place[0], stub)
+
+
+def _mark(place: Place, stub: Stub) -> object:
+    """What must differ for a change to count. An autoscaler's status changes every few seconds, and means nothing."""
+    return stub.written if place[0] is AUTOSCALER else stub.resource_version

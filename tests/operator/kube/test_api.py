@@ -9,7 +9,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from sluice_operator.errors import InvalidSetting
-from sluice_operator.kube import Access, Api, Conflict, Expired, Forbidden, NotFound, Rejected, Unreachable, metadata_of
+from sluice_operator.kube import (
+    Access,
+    Api,
+    Conflict,
+    Expired,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    Unreachable,
+    metadata_of,
+)
 from sluice_operator.kube.errors import KubeError, ServerFault, error_of
 from sluice_operator.kube.kinds import CONFIG_MAP, DEPLOYMENT, LEASE, MODEL_ROUTE, NAMESPACE, SECRET
 from tests.support.canary import CANARY
@@ -119,7 +130,7 @@ async def test_who_may_do_nothing_is_told(control_plane: ControlPlane, namespace
     assert CANARY not in str(refusal.value)
     await api.close()
     wrong = Api(Access.find(kubeconfig(control_plane, "no-token", tmp_path)))
-    with pytest.raises(Forbidden, match="401"):
+    with pytest.raises(Unauthorized, match="401"):
         await wrong.user()
     await wrong.close()
 
@@ -154,7 +165,7 @@ async def test_a_pods_own_way_reads_its_token_again_as_it_rotates(control_plane:
     address = urlsplit(control_plane.server)
     environ = {"KUBERNETES_SERVICE_HOST": address.hostname or "", "KUBERNETES_SERVICE_PORT": str(address.port)}
     api = Api(Access.find(None, environ, tmp_path))
-    with pytest.raises(Forbidden):
+    with pytest.raises(Unauthorized):
         await api.user()
     (tmp_path / "token").write_text(control_plane.token("default", "pod", []))
     assert await api.user() == "system:serviceaccount:default:pod"
