@@ -101,7 +101,8 @@ def claim_network(sandbox: Sandbox) -> Network:
 def connect_network(sandbox: Sandbox, network: Network) -> None:
     """Give both ends their addresses and routes: enough for this machine to reach the API server, and the reverse."""
     # A stray packet to a cluster that is gone must not leave by the default route.
-    run("ip", "route", "add", "unreachable", network.cidr, "metric", "4096")
+    # The link is ours alone, so a route that is there was left by a cluster that was killed.
+    run("ip", "route", "replace", "unreachable", network.cidr, "metric", "4096")
     run("ip", "address", "add", network.host, "peer", network.uplink, "dev", network.link)
     run("ip", "link", "set", network.link, "up")
     run("ip", "route", "add", network.cidr, "via", network.uplink)

@@ -70,6 +70,13 @@ def test_where_pods_are_asked():
     named["spec"]["containers"].append({"name": "other", "ports": [{"name": "internal", "containerPort": 91}]})
     assert url_of(named) == "http://10.0.0.1:91/internal/config"
     assert selector({"spec": {"selector": {"matchLabels": {"b": "2", "a": "1"}}}}) == "a=1,b=2"
+    expressions = [
+        {"key": "a", "operator": "In", "values": ["1", "2"]},
+        {"key": "b", "operator": "NotIn", "values": ["3"]},
+        {"key": "c", "operator": "Exists"},
+        {"key": "d", "operator": "DoesNotExist"},
+    ]
+    assert selector({"spec": {"selector": {"matchExpressions": expressions}}}) == "a in (1,2),b notin (3),c,!d"
 
 
 class Asked:
@@ -114,7 +121,9 @@ async def test_pods_are_asked_until_they_agree_and_when_told_to(kube: Api, site:
     await asyncio.wait({running})
 
 
-@pytest.mark.parametrize("answer", [b"", b"{", b"[" * 100_000, b'"text"', b"\xff", b" " * 5_000_000 + b"{}"])
+@pytest.mark.parametrize(
+    "answer", [b"", b"{", b"[" * 100_000, b'"text"', b"\xff", b'{"digest": "\xff"}', b" " * 5_000_000 + b"{}"]
+)
 async def test_a_pod_that_talks_nonsense_holds_up_no_other(kube: Api, site: Site, answer: bytes):
     asked = Asked(kube, site)
     site.pods.answers = {0: answer, 1: RUNS}
@@ -122,5 +131,20 @@ async def test_a_pod_that_talks_nonsense_holds_up_no_other(kube: Api, site: Site
     running = asyncio.create_task(asked.acknowledgements.run())
     asked.acknowledgements.expect(asked.key, WANTED)
     await asked.says((None, None), ("D", "R"))
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_what_a_pod_said_stands_while_it_does_not_answer(kube: Api, site: Site):
+    """Else every status would flap whenever a pod is slow."""
+    asked = Asked(kube, site)
+    site.pods.answers = {0: RUNS, 1: RUNS}
+    await asyncio.to_thread(site.gateway)
+    running = asyncio.create_task(asked.acknowledgements.run())
+    asked.acknowledgements.expect(asked.key, WANTED)
+    await asked.says(("D", "R"), ("D", "R"))
+    site.pods.answers = {0: b"{", 1: {"digest": "E", "credentialsRevision": "R"}}
+    asked.acknowledgements.look(asked.key)
+    await asked.says(("D", "R"), ("E", "R"))
     running.cancel()
     await asyncio.wait({running})

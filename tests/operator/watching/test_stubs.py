@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sluice_operator.kube import Access, Api
 from sluice_operator.kube.api import Stub
-from sluice_operator.kube.kinds import CONFIG_MAP, NAMESPACE, SECRET, Kind
+from sluice_operator.kube.kinds import AUTOSCALER, CONFIG_MAP, NAMESPACE, SECRET, Kind
 from sluice_operator.watching.stubs import DENIED_SECONDS, StubWatches
 from tests.support.cluster import ControlPlane
 from tests.support.operator import CREDENTIALS_RULES, kubeconfig
@@ -120,3 +120,19 @@ async def test_a_right_that_comes_later(site: Site, control_plane: ControlPlane,
         site.grant("reader", CREDENTIALS_RULES)
         await told.until(lambda: told.names() == {"openai"})
     await api.close()
+
+
+async def test_the_status_of_an_autoscaler_is_no_news(kube: Api, site: Site):
+    """Its controller writes one every few seconds."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "one"}
+    scaler = AUTOSCALER.document(site.namespace, "one", spec={"scaleTargetRef": target, "maxReplicas": 2})
+    await kube.apply(scaler)
+    async with watching(kube) as (watches, told):
+        watches.follow({(AUTOSCALER, site.namespace): None, (CONFIG_MAP, site.namespace): None})
+        await told.until(lambda: "one" in told.names())
+        path = f"{site.path('horizontalpodautoscalers', 'one')}/status"
+        for number in (1, 2):
+            status = {"status": {"currentReplicas": number, "desiredReplicas": 1}}
+            await asyncio.to_thread(site.plane.api.merge, path, status)
+        site.plane.api.merge(site.path("horizontalpodautoscalers", "one"), {"spec": {"maxReplicas": 3}})
+        await told.until(lambda: sum(stub.name == "one" for stub in told.stubs) == 2)
