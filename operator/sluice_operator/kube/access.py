@@ -91,8 +91,8 @@ class Access:
 
 
 def _named(config: Any, kind: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(entry[kind] for entry in config[f"{kind}s"] if entry["name"] == name)
-    return found or {}
+    found: list[dict[str, Any]] = [entry[kind] for entry in config[f"{kind}s"] if entry["name"] == name]
+    return found[0] or {}
 
 
 def _beside(file: Path, path: str | None) -> Path | None:

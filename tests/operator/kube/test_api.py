@@ -152,9 +152,10 @@ async def test_nobody_there(control_plane: ControlPlane, tmp_path: Any):
 async def test_no_way_to_an_api_server(tmp_path: Any):
     with pytest.raises(InvalidSetting, match="not in a pod"):
         Access.find(None)
-    (tmp_path / "config").write_text("{}", encoding="utf-8")
-    with pytest.raises(InvalidSetting, match="kubeconfig"):
-        Access.find(tmp_path / "config")
+    for content in ("{}", "contexts: []\ncurrent-context: gone\n", "- 1", "\t"):
+        (tmp_path / "config").write_text(content, encoding="utf-8")
+        with pytest.raises(InvalidSetting, match="kubeconfig"):
+            Access.find(tmp_path / "config")
     with pytest.raises(InvalidSetting, match="not in a pod"):
         Access.find(None, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
 
