@@ -4,6 +4,8 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +121,23 @@ class Sandbox:
                 continue
         return found
 
+    @contextmanager
+    def paused(self, program: str) -> Iterator[None]:
+        """A program does nothing as long as the block lasts.
+
+        `nsenter`, its parent, stops with it, but must be told to go on: else it never reaps its child, and the sandbox
+        could not end.
+        """
+        processes = self.processes()[program]
+        parents = [_parent(pid) for pid in processes]
+        try:
+            for pid in processes:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in (*processes, *parents):
+                os.kill(pid, signal.SIGCONT)
+
     def _process(self) -> Process | None:
         try:
             return Process.parse(self._record.read_text())
@@ -136,6 +155,10 @@ class Sandbox:
         if process is None or not process.children():
             raise ClusterError(f"no cluster runs in {self._directory}")
         return process.children()[0]
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def program_name(process: Path) -> str:

@@ -119,14 +119,8 @@ def test_a_gateway_starts_from_its_volume_while_the_api_server_is_away(installat
 @contextmanager
 def api_server_away(installation: Installation) -> Iterator[None]:
     """It answers nothing as long as the block lasts; afterwards it has caught up, and somebody leads."""
-    server = installation.cluster.sandbox.processes()["kube-apiserver"]
-    try:
-        for process in server:
-            os.kill(process, signal.SIGSTOP)
+    with installation.cluster.sandbox.paused("kube-apiserver"):
         yield
-    finally:
-        for process in server:
-            os.kill(process, signal.SIGCONT)
     installation.until(lambda: leader(installation) != "", "the API server answers again", within=60)
 
 
