@@ -174,8 +174,8 @@ def _introduction() -> str:
         f"{CHANGES} changes a row, each of one route, which sends one model to another target: served when each of "
         f"{PODS} gateways has answered by the new one, acknowledged when the route's status says that all pods run it. "
         f"Meanwhile {STREAMS} streams of {_CONTENT_FRAMES * _FRAME_SECONDS:.0f} s each are kept running, and each "
-        f"gateway is asked every {_ASK_SECONDS * 1000:.0f} ms. Writes and bytes are what the API server counts, "
-        f"without Leases and the changes themselves; read is what operator and gateways have read."
+        f"gateway is asked every {_ASK_SECONDS * 1000:.0f} ms until it follows. Writes and bytes are what the API "
+        f"server counts, without Leases and the changes themselves; read is what operator and gateways have read."
     )
 
 
