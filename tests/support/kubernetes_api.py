@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ class Api:
         """The document that the API server answers; raises ApiRefused."""
         url = f"{path}?{urlencode(query)}" if query else path
         content = None if body is None else json.dumps(body)
+        if self._connection.sock and select.select([self._connection.sock], [], [], 0)[0]:
+            self._connection.close()  # the server has ended it while it was idle
         try:
             self._connection.request(method, url, content, self._headers | {"Content-Type": content_type})
             answer = self._connection.getresponse()
