@@ -9,6 +9,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NoReturn
 
 import msgspec
@@ -32,6 +33,17 @@ _TOKEN = re.compile(_STRING.pattern + rb"|[\[\]{}]", re.DOTALL)
 _COLON = re.compile(rb"\s*:\s*")
 
 
+class Shape(StrEnum):
+    """What a caller speaks: one of the API's endpoints."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One request body.
@@ -43,6 +55,7 @@ class Call:
     document: dict[str, Any]
     model: str
     stream: bool
+    shape: Shape = Shape.CHAT
     _place: tuple[int, int] | None = field(default=None, repr=False)
 
     def body_for(self, model: str) -> bytes:
@@ -58,8 +71,8 @@ class Call:
         return b"".join((self.body[:start], msgspec.json.encode(model), self.body[end:]))
 
 
-def parse(body: bytes) -> Call:
-    """Read a request body.
+def parse(body: bytes, shape: Shape = Shape.CHAT) -> Call:
+    """Read a request body of an endpoint.
 
     Raises InvalidJSON when it is not JSON, CallerError when it is not an object or lacks what every call needs.
     """
@@ -80,7 +93,7 @@ def parse(body: bytes) -> Call:
     stream = document.get("stream")
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")
-    return Call(body, document, model, stream is True)
+    return Call(body, document, model, stream is True, shape)
 
 
 def decode(body: bytes) -> Any:

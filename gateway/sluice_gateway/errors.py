@@ -67,6 +67,12 @@ class UnsupportedParameter(CallerError):
     code = "unsupported_parameter"
 
 
+class ParameterOutOfRange(CallerError):
+    """A parameter is beyond what the target takes."""
+
+    code = "parameter_out_of_range"
+
+
 class ContextLengthExceeded(CallerError):
     """The prompt is longer than the model's context window."""
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
-from sluice_gateway.errors import ModelNotFound, ProviderRefused
-from sluice_gateway.providers.adapter import Fault, FaultKind
-from sluice_gateway.relay import Client, Stream, StreamFailed
+from sluice_gateway.errors import CallerError, ModelNotFound, ProviderRefused
+from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
+from sluice_gateway.relay import Client, Stream
 from sluice_gateway.routing.plan import Candidate, make_plan
 from sluice_gateway.routing.table import Match, RoutingTable
 from sluice_gateway.sse import BadEvent
@@ -23,6 +23,7 @@ from sluice_gateway.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
+from sluice_gateway.ways import Way, way_to
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
 MAX_ERROR_BYTES = 64 * 1024
@@ -67,14 +68,19 @@ class Pipeline:
         match = _match(exchange.table, call.model)
         record.route = match.route.label
         attempts: list[Attempt] = []
+        unable: CallerError | None = None
         for candidate in make_plan(match, call.model).to_try():
             if self._is_late(exchange):
                 break
-            body = candidate.target.provider.adapter.build_request(call, candidate.model)
+            try:
+                way = way_to(candidate.target.provider, call, candidate.model, record.request_id)
+            except CallerError as error:
+                unable = unable or error  # another target may be able to
+                continue
             record.tries(candidate.label, candidate.target.kind)
             result: str = LEFT
             try:
-                reply = await self._attempt(exchange, candidate, body)
+                reply = await self._attempt(exchange, candidate, way)
                 result = record.code or "served"
             except AttemptFailed as failed:
                 attempts.append(failed.attempt)
@@ -87,25 +93,27 @@ class Pipeline:
                 return reply
             finally:
                 self._recorder.attempt(candidate.target.kind, result)
+        if unable is not None and not attempts:
+            raise unable
         raise failure_of(attempts, late=self._is_late(exchange))
 
     def _is_late(self, exchange: Exchange) -> bool:
         return exchange.deadline is not None and exchange.deadline - self._clock() < _LEAST_SECONDS
 
-    async def _attempt(self, exchange: Exchange, candidate: Candidate, body: bytes) -> Reply | None:
+    async def _attempt(self, exchange: Exchange, candidate: Candidate, way: Way) -> Reply | None:
         """Ask one target. Raises AttemptFailed when another may serve, CallerError when none would."""
         target, started = candidate.target, self._clock()
         timeouts = _until(target.timeouts, exchange.deadline, started)
         headers = (("x-request-id", exchange.record.request_id),)
         answer = None
         try:
-            answer = await target.provider.upstream.send(target.provider.chat, body, timeouts, headers)
-            return await self._relay(exchange, candidate, answer)
+            answer = await target.provider.upstream.send(way.endpoint, way.body, timeouts, headers)
+            return await self._relay(exchange, candidate, way, answer)
         except UpstreamError as error:
             fault = _fault(error)
         except BadEvent as error:
             fault = Fault(kind=FaultKind.FAILED, status=502, message=str(error))
-        except StreamFailed as error:
+        except ProviderFault as error:
             fault = error.fault
         finally:
             if answer is not None:
@@ -118,24 +126,26 @@ class Pipeline:
         status = answer.status if answer is not None else None
         raise AttemptFailed(Attempt(candidate.label, fault, status, reason, (self._clock() - started) * 1000))
 
-    async def _relay(self, exchange: Exchange, candidate: Candidate, answer: Answer) -> Reply | None:
-        record, adapter = exchange.record, candidate.target.provider.adapter
+    async def _relay(self, exchange: Exchange, candidate: Candidate, way: Way, answer: Answer) -> Reply | None:
+        record, provider = exchange.record, candidate.target.provider
         if theirs := answer.header("x-request-id"):
-            record.provider_request_id = candidate.target.provider.redact(theirs)
+            record.provider_request_id = provider.redact(theirs)
         if not 200 <= answer.status < 300:
-            raise StreamFailed(adapter.parse_error(answer.status, answer.header, await _error_body(answer)))
+            body = await _error_body(answer)
+            raise ProviderFault(provider.wire.adapter.parse_error(answer.status, answer.header, body))
         if exchange.call.stream:
-            choices = _choices(exchange.call)
-            stream = Stream(answer, candidate.target.provider, exchange.client, record, self._clock, choices=choices)
-            await stream.relay(self._keepalive_seconds)
+            passage = way.passage()
+            try:
+                stream = Stream(answer, passage, exchange.client, record, clock=self._clock, redact=provider.redact)
+                await stream.relay(self._keepalive_seconds)
+            finally:
+                record.usage = passage.usage
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
         record.first_byte = self._clock()
-        response = adapter.parse_response(body)
-        if response.fault is not None:
-            raise StreamFailed(response.fault)
-        record.usage = response.usage
-        return Reply(body)
+        whole = way.whole(body)
+        record.usage = whole.usage
+        return Reply(whole.body)
 
 
 async def _error_body(answer: Answer) -> bytes:
@@ -153,12 +163,6 @@ def _match(table: RoutingTable, model: str) -> Match:
     if not match.route.targets_for(model):
         raise ModelNotFound.for_route(model, match.route.label)
     return match
-
-
-def _choices(call: Call) -> int:
-    """How many answers the caller wants at once; what makes no sense is the provider's to refuse."""
-    wanted = call.document.get("n")
-    return wanted if type(wanted) is int else 1
 
 
 def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:

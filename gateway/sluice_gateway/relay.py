@@ -6,18 +6,10 @@ from typing import Protocol
 
 from sluice_gateway import sse
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
-from sluice_gateway.providers.adapter import Event, Fault
-from sluice_gateway.providers.provider import Provider
+from sluice_gateway.passages import Passage
+from sluice_gateway.providers.adapter import ProviderFault
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.upstream import Answer, UpstreamError, UpstreamTimeout
-
-
-class StreamFailed(Exception):
-    """A provider's answer is, or holds, a refusal."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
 
 
 class Client(Protocol):
@@ -48,6 +40,9 @@ class Client(Protocol):
 _END_SECONDS = 0.05  # after the shape's end mark: how long the transport's own end may lag, to keep the connection
 
 
+_NOTHING = sse.BadEvent("the provider's stream ended before it began")
+
+
 class _Done(Exception):
     """The shape's end mark was relayed: what the provider may still send is of no interest."""
 
@@ -55,29 +50,26 @@ class _Done(Exception):
 class Stream:
     """One streamed answer on its way from a provider to a caller. Is the ``upstream.Sink`` of the answer.
 
-    ``choices``: how many answers the caller has asked for, which come side by side.
+    ``redact`` takes keys and hosts out of a provider's words.
     """
 
     def __init__(
         self,
         answer: Answer,
-        provider: Provider,
+        passage: Passage,
         client: Client,
         record: Record,
-        clock: Callable[[], float],
         *,
-        choices: int = 1,
+        clock: Callable[[], float],
+        redact: Callable[[str], str],
     ) -> None:
         self._answer = answer
-        self._provider = provider
+        self._passage = passage
         self._client = client
         self._record = record
         self._clock = clock
+        self._redact = redact
         self._framer = sse.Framer()
-        self._parse_event = provider.adapter.parse_event
-        self._choices = choices
-        self._finished: set[int] = set()  # their finish_reason was seen
-        self._done = False
         self._wrote = clock()
         self._waiting = False
         self._failure: Exception | None = None
@@ -85,22 +77,22 @@ class Stream:
     async def relay(self, keepalive_seconds: float) -> None:
         """Relay to the end, or to one error event.
 
-        While nothing was sent to the caller, raises UpstreamError, BadEvent or StreamFailed; at any time
+        While nothing was sent to the caller, raises UpstreamError, BadEvent or ProviderFault; at any time
         ConnectionError when the caller has left.
         """
         silence = _Silence(self, keepalive_seconds)
         try:
             try:
                 await self._pump()
-            except (UpstreamError, sse.BadEvent, StreamFailed) as error:
+            except (UpstreamError, sse.BadEvent, ProviderFault) as error:
                 if not self._client.started:
                     raise
-                if len(self._finished) < self._choices:  # else what follows is welcome, but its lack is no cut
+                if not self._passage.complete:  # else what follows is welcome, but its lack is no cut
                     self._break_off(error)
             await self._end()
         finally:
             silence.stop()
-        if self._done:
+        if self._passage.done:
             await self._await_end()
 
     async def _pump(self) -> None:
@@ -114,22 +106,22 @@ class Stream:
                 await self.drained()
         except _Done:
             return
-        if not self._finished and not self._done:
+        if not self._passage.finished and not self._passage.done:
             raise sse.BadEvent("the provider's stream ended before its answer did")
 
     async def _begin(self) -> None:
         """Wait for the first event, which commits to this target: comments alone do not."""
         while not self._client.started and (piece := await self._answer.chunk()):
             frames = self._framer.feed(piece)
-            if events := sse.data_of(frames):
-                for data in events:
-                    self._note(self._parse_event(data))
-                if not self._opens(len(events)):
-                    await self.drained()
+            out = self._passage.take(frames) if frames else b""
+            if self._passage.begun and out:
+                self._record.first_byte = self._clock()
                 if not self._client.started:  # silence may have been filled meanwhile
                     await self._client.start()
-                if not self._send(frames):
+                if not self._send(out):
                     await self.drained()
+            elif self._passage.done:
+                raise _NOTHING
 
     def feed(self, piece: bytes) -> bool:
         """Pass a piece on. Called straight from the provider's connection: this is where streams spend their time."""
@@ -138,74 +130,54 @@ class Stream:
             frames = self._framer.feed(piece)
             if not frames:
                 return True
-            for data in sse.data_of(frames):
-                if (event := self._parse_event(data)) is not None:
-                    self._note(event)
-        except (sse.BadEvent, StreamFailed) as error:
+            out = self._passage.take(frames)
+        except (sse.BadEvent, ProviderFault) as error:
             self._failure = error
-            self._salvage(frames)
+            if (rest := self._passage.salvage(frames)) and self._opens():
+                self._send(rest)
             return False
-        if self._record.first_byte is None and not self._opens(len(sse.data_of(frames))):
+        if self._record.first_byte is None and not self._opens():
             return False
-        return self._send(frames)
-
-    def _salvage(self, frames: bytes) -> None:
-        """Send those of ``frames`` that stand before the one that is broken or a refusal."""
-        good = 0
-        for data in sse.data_of(frames):
-            try:
-                self._note(self._parse_event(data))
-            except (sse.BadEvent, StreamFailed):
-                break
-            good += 1
-        if good and self._opens(good):
-            self._send(sse.first(frames, good))
+        if not out:
+            return not self._passage.done
+        return self._send(out)
 
     async def drained(self) -> None:
         """Wait for a slow caller. Raises what ``feed`` ran into, or that the answer is done."""
         if self._failure is not None:
             raise self._failure
-        if self._done:
+        if self._passage.done:
             raise _Done
         self._waiting = True
         await self._client.drained()
         self._waiting = False
         self._wrote = self._clock()
 
-    def _opens(self, events: int) -> bool:
-        """Whether so many events begin an answer: the end mark alone does not."""
-        if self._record.first_byte is None and events:
-            if self._done and events == 1:
-                self._failure = sse.BadEvent("the provider's stream ended before it began")
+    def _opens(self) -> bool:
+        """Whether the answer has begun: the end mark alone does not."""
+        if self._record.first_byte is None:
+            if self._passage.begun:
+                self._record.first_byte = self._clock()
+            elif self._passage.done:
+                self._failure = _NOTHING
                 return False
-            self._record.first_byte = self._clock()
         return True
-
-    def _note(self, event: Event | None) -> None:
-        if event is None:
-            return
-        if event.fault is not None:
-            raise StreamFailed(event.fault)
-        self._finished.update(event.finished)
-        self._done |= event.done
-        if event.usage is not None:
-            self._record.usage = event.usage
 
     def _send(self, frames: bytes) -> bool:
         self._wrote = self._clock()
-        return self._client.write(frames) and not self._done
+        return self._client.write(frames) and not self._passage.done
 
     def _break_off(self, error: Exception) -> None:
         """One well-formed error event; the record says what the status would have been."""
         kind = UpstreamTimedOut if isinstance(error, UpstreamTimeout) else ProviderError
-        told = kind(f"the stream broke off: {self._provider.redact(str(error))}")
+        told = kind(f"the stream broke off: {self._redact(str(error))}")
         self._record.failed(told.status, told.code or "", told.message)
-        self._client.write(sse.error_frame(told.body()))
+        self._client.write(self._passage.fail(told))
 
     async def _end(self) -> None:
         """The last of what the caller gets: from here on, silence can only be its own."""
-        if not self._done and not self._record.code:
-            self._client.write(sse.DONE)
+        if not self._record.code and (last := self._passage.end()):
+            self._client.write(last)
         self._waiting = True
         await self._client.end()
         self._record.served()

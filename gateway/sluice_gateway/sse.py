@@ -84,6 +84,13 @@ def data_of(frames: bytes) -> list[bytes]:
     return found
 
 
+def split(frames: bytes) -> list[bytes]:
+    """Each of whole frames by itself, with its end."""
+    if b"\r" in frames:
+        frames = frames.replace(b"\r\n", b"\n")
+    return [frame + b"\n\n" for frame in frames.split(b"\n\n") if frame]
+
+
 def first(frames: bytes, count: int) -> bytes:
     """The leading part of ``frames`` up to and with the ``count``-th event that has data, lines ended by LF."""
     part = b""

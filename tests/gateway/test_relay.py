@@ -2,13 +2,12 @@
 
 import asyncio
 
+from sluice_gateway.dialects.openai_errors import OpenAIErrors
+from sluice_gateway.passages import RelayedPassage
 from sluice_gateway.providers.mock import MockAnswer
-from sluice_gateway.providers.provider import Provider
+from sluice_gateway.providers.openai_observer import OpenAIObserver
 from sluice_gateway.relay import Stream
-from sluice_gateway.routing.table import build_table
 from sluice_gateway.telemetry.record import Record
-from sluice_gateway.upstream import LeanUpstream
-from tests.support.gateway import loaded, provider, route
 
 EVENTS = ("content-type", "text/event-stream")
 STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -37,11 +36,9 @@ class Stalled:
         await self.drained()
 
 
-def mock_provider() -> Provider:
-    event = loaded(provider("mock") + route("chat", "mock"))
-    match = build_table(event.snapshot, event.digest, event.credentials, LeanUpstream()).match("chat")
-    assert match is not None
-    return match.route.targets[0].provider
+def passage() -> RelayedPassage:
+    errors = OpenAIErrors()
+    return RelayedPassage(OpenAIObserver().event, errors, errors.end_mark, choices=1, hide_usage=False)
 
 
 async def test_no_comment_is_sent_to_a_caller_that_has_not_taken_what_there_is() -> None:
@@ -58,7 +55,7 @@ async def test_no_comment_is_sent_to_a_caller_that_has_not_taken_what_there_is()
         return loop.time() * 10_000
 
     record = Record("id", "POST", "/", clock())
-    stream = Stream(MockAnswer(200, [EVENTS], [STOP, DONE]), mock_provider(), client, record, clock)
+    stream = Stream(MockAnswer(200, [EVENTS], [STOP, DONE]), passage(), client, record, clock=clock, redact=str)
     relaying = asyncio.create_task(stream.relay(keepalive_seconds=0.001))
     async with asyncio.timeout(5):
         await looked.wait()

@@ -1,26 +1,19 @@
-"""What a wire shape must say of itself: four pure functions over bytes, and the values they speak in.
+"""What a wire shape must say of itself: four pure functions between the normal form and bytes, and a few facts.
 
-An adapter holds no state and does no I/O. What differs between vendors of one shape is data (see ``vendors``).
+An adapter holds no state and does no I/O. What differs between vendors of one shape is data (see ``vendors``). A shape
+of your own is one module with a ``Wire``, named by an entry point of the group ``sluice.wires``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
-from sluice_gateway.calls import Call
-
-
-class Usage(NamedTuple):
-    """Tokens that a provider reported for one answer.
-
-    ``prompt`` includes ``cached``, ``completion`` includes ``reasoning``.
-    """
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
-    reasoning: int = 0
+from sluice_gateway.calls import Shape
+from sluice_gateway.normal.answers import ChatAnswer, Delta, EmbeddingAnswer
+from sluice_gateway.normal.requests import ChatRequest, EmbeddingRequest
+from sluice_gateway.normal.usage import Usage
+from sluice_gateway.providers.parameters import Parameters
 
 
 class FaultKind(StrEnum):
@@ -51,41 +44,133 @@ class Fault:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """What one server-sent event says beyond its text.
+class ProviderFault(Exception):
+    """A provider's answer is, or holds, a refusal."""
 
-    ``finished`` are the numbers of the choices that end with it; ``done`` is the shape's own end mark.
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+Policy = Literal["strict", "clamp", "drop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """How a vendor of a known shape differs from it. Fields are named as the vendor's own API does.
+
+    ``unsupported`` are request fields that it refuses or ignores; ``renamed`` those that it has under another name.
+    ``usage_in_stream``: whether it knows stream_options.include_usage.
     """
 
-    finished: tuple[int, ...] = ()
-    done: bool = False
-    usage: Usage | None = None
-    fault: Fault | None = None
+    unsupported: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    usage_in_stream: bool = True
 
 
-class Response(NamedTuple):
-    """What a complete answer says beyond its text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of the model that a request goes to.
 
-    usage: Usage | None = None
-    fault: Fault | None = None
+    ``model`` is the provider's name of it; ``max_output_tokens`` the longest answer, None when unknown; ``policy`` what
+    to do with parameters that the provider can't take; ``vendor`` the value of ``ProviderPolicy.spec.provider``.
+    """
+
+    model: str
+    vendor: str = ""
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    policy: Policy = "strict"
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 class Adapter(Protocol):
-    """One wire shape."""
+    """One wire shape for chat."""
 
-    def build_request(self, call: Call, model: str) -> bytes:
-        """The body to send for ``call`` to the provider's ``model``. Raises CallerError."""
+    def build_request(self, request: ChatRequest, facts: Facts) -> bytes:
+        """The body to send. Raises CallerError, which names the caller's field, for what the shape can't say."""
         ...
 
-    def parse_response(self, body: bytes) -> Response:
-        """Read a whole answer of status 2xx. Raises BadEvent when it is not one."""
+    def parse_response(self, body: bytes) -> ChatAnswer:
+        """Read a whole answer of status 2xx. Raises BadEvent when it is not one, ProviderFault for an error in it."""
         ...
 
-    def parse_event(self, data: bytes) -> Event | None:
-        """Read one event of a stream; None when it has nothing but text. Raises BadEvent when it is not one."""
+    def parse_event(self, data: bytes, memory: dict[str, Any]) -> Sequence[Delta]:
+        """Read the data of one server-sent event; () when it says nothing. Raises BadEvent and ProviderFault.
+
+        ``memory`` is what earlier events of this stream have left, for this adapter alone; empty at first.
+        """
         ...
 
     def parse_error(self, status: int, header: Callable[[str], str | None], body: bytes) -> Fault:
         """Read an answer of any other status, whatever its body is."""
         ...
+
+
+class EmbeddingAdapter(Protocol):
+    """One wire shape for embeddings."""
+
+    def build_request(self, request: EmbeddingRequest, facts: Facts) -> bytes:
+        """The body to send. Raises CallerError."""
+        ...
+
+    def parse_response(self, body: bytes) -> EmbeddingAnswer:
+        """Read a whole answer of status 2xx. Raises BadEvent and ProviderFault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What one server-sent event of a relayed stream says beyond its text.
+
+    ``finished`` are the numbers of the choices that end with it; ``done`` is the shape's own end mark; ``bare``: it
+    carries nothing for a caller but usage.
+    """
+
+    finished: tuple[int, ...] = ()
+    done: bool = False
+    usage: Usage | None = None
+    bare: bool = False
+
+
+class Observer(Protocol):
+    """Reads what is relayed as it is, for what the gateway must know."""
+
+    def response(self, body: bytes) -> Usage | None:
+        """Read a whole answer of status 2xx. Raises BadEvent when it is not one, ProviderFault for an error in it."""
+        ...
+
+    def event(self, data: bytes) -> Event | None:
+        """Read one event of a stream; None when it has nothing but text. Raises BadEvent and ProviderFault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A client's shape that the wire speaks itself: it is relayed byte for byte, and only observed."""
+
+    path: str
+    observer: Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """One wire shape.
+
+    Paths are templates behind the base URL, query included, with ``{model}`` and the fields of a ``Site``;
+    ``chat_stream`` is the path of streams where it differs. ``key_header`` carries the key behind ``key_prefix``.
+    ``native`` are the clients' shapes that it speaks itself. ``image_urls``: whether the provider fetches images.
+    """
+
+    name: str
+    adapter: Adapter
+    chat: str
+    chat_stream: str | None = None
+    embeddings: EmbeddingAdapter | None = None
+    embeddings_path: str = ""
+    native: Mapping[Shape, Native] = field(default_factory=dict)
+    key_header: str = "authorization"
+    key_prefix: str = "Bearer "
+    headers: tuple[tuple[str, str], ...] = ()
+    parameters: Parameters = field(default_factory=Parameters)
+    image_urls: bool = True

@@ -4,37 +4,65 @@ it.
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sluice_config import snapshot
+from sluice_gateway.calls import Shape
 from sluice_gateway.credentials import Credentials
-from sluice_gateway.providers.adapter import Adapter
+from sluice_gateway.providers.adapter import Facts, Native, Quirks, Wire
 from sluice_gateway.providers.mock import MockUpstream
-from sluice_gateway.providers.openai import OpenAIAdapter
-from sluice_gateway.providers.vendors import VENDORS
+from sluice_gateway.providers.registry import wire_named
+from sluice_gateway.providers.vendors import VENDORS, Vendor
 from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
-
-# One adapter a wire shape. The mock speaks OpenAI's.
-ADAPTERS: dict[str, Adapter] = {"openai": OpenAIAdapter(), "mock": OpenAIAdapter()}
 
 MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to callers and logs
 _MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .invalid from resolving
+_MOST_ENDPOINTS = 1024  # kept for models that stand in paths; callers can choose such names where a route says "*"
 
 
 class Provider:
-    """One ProviderPolicy at run time. Holds a key inside its endpoint; nothing of it is shown by ``repr``."""
+    """One ProviderPolicy at run time. Holds a key inside its endpoints; nothing of it is shown by ``repr``."""
 
-    __slots__ = ("_host", "_key", "adapter", "chat", "label", "models", "timeouts", "upstream", "vendor")
+    __slots__ = (
+        "_base",
+        "_endpoints",
+        "_facts",
+        "_headers",
+        "_host",
+        "_key",
+        "_policy",
+        "_site",
+        "image_fetch",
+        "label",
+        "models",
+        "native",
+        "quirks",
+        "timeouts",
+        "upstream",
+        "vendor",
+        "wire",
+    )
 
     def __init__(
-        self, policy: snapshot.Provider, adapter: Adapter, upstream: Upstream, base_url: str, key: str | None
+        self,
+        policy: snapshot.Provider,
+        vendor: Vendor,
+        wire: Wire,
+        upstream: Upstream,
+        *,
+        base_url: str,
+        key: str | None,
     ) -> None:
         self.label = policy.name
         self.vendor = policy.vendor
         self.models = {model.name: model for model in policy.models}
-        self.adapter = adapter
+        self.wire = wire
+        self.native: dict[Shape, Native] = {
+            shape: native for shape, native in wire.native.items() if shape in vendor.native
+        }
+        self.quirks = _quirks(policy, vendor)
         self.upstream = upstream
-        self.chat = Endpoint("POST", f"{base_url.rstrip('/')}/chat/completions", _headers(policy, key))
+        self.image_fetch = policy.image_fetch
         timeouts = policy.timeouts
         self.timeouts = Timeouts(
             connect=timeouts.connect_seconds,
@@ -42,8 +70,46 @@ class Provider:
             idle=timeouts.idle_seconds,
             total=timeouts.total_seconds,
         )
+        self._policy = policy.parameter_policy
         self._key = key
-        self._host = _naming(self.chat.origin.host, urlsplit(base_url).netloc)
+        self._base = base_url.rstrip("/")
+        self._site = _site(policy)
+        self._headers = _headers(policy, wire, key)
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._facts: dict[str, Facts] = {}
+        origin = self.endpoint(wire.chat, "any").origin
+        self._host = _naming(origin.host, urlsplit(base_url).netloc)
+
+    def endpoint(self, path: str, model: str) -> Endpoint:
+        """Where a request goes: ``path`` is a template of the wire. Raises ValueError for what can't be in a URL."""
+        name = model if "{model}" in path else ""
+        found = self._endpoints.get((path, name))
+        if found is None:
+            if len(self._endpoints) >= _MOST_ENDPOINTS:
+                self._endpoints.clear()
+            url = self._base + path.format(model=quote(name, safe="@:"), **self._site)
+            found = self._endpoints[path, name] = Endpoint("POST", url, self._headers)
+        return found
+
+    def facts(self, model: str) -> Facts:
+        """What is known of one of the provider's models."""
+        found = self._facts.get(model)
+        if found is None:
+            found = self._read_facts(model)
+            if model in self.models:
+                self._facts[model] = found
+        return found
+
+    def _read_facts(self, model: str) -> Facts:
+        said = self.models.get(model)
+        return Facts(
+            model=model,
+            vendor=self.vendor,
+            max_output_tokens=said.max_output_tokens if said else None,
+            capabilities=frozenset(said.capabilities if said else ()),
+            policy=self._policy,
+            quirks=self.quirks,
+        )
 
     def redact(self, text: str) -> str:
         """``text`` without this provider's key and host, which it may quote, and then cut: half a key is too much."""
@@ -62,9 +128,34 @@ def _naming(host: str, netloc: str) -> re.Pattern[str]:
     return re.compile(named if netloc == host else f"{re.escape(netloc)}|{named}", re.IGNORECASE)
 
 
-def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]]:
+def _quirks(policy: snapshot.Provider, vendor: Vendor) -> Quirks:
+    """The vendor's, and what the policy says of a server of its own."""
+    said, known = policy.compatibility, vendor.quirks
+    renamed = dict(known.renamed)
+    if said.max_tokens_field == "max_tokens":
+        renamed["max_completion_tokens"] = "max_tokens"
+    elif said.max_tokens_field == "max_completion_tokens":
+        renamed["max_tokens"] = "max_completion_tokens"
+    return Quirks(
+        unsupported=known.unsupported | frozenset(said.unsupported_parameters),
+        renamed=renamed,
+        usage_in_stream=known.usage_in_stream and said.usage_in_stream,
+    )
+
+
+def _site(policy: snapshot.Provider) -> dict[str, str]:
+    """What paths may name beside the model."""
+    vertex = policy.google.vertex
+    return {
+        "api_version": quote(policy.azure.api_version or "", safe=""),
+        "project": quote(vertex.project if vertex else "", safe=":"),
+        "location": quote(vertex.location if vertex else "", safe=""),
+    }
+
+
+def _headers(policy: snapshot.Provider, wire: Wire, key: str | None) -> list[tuple[str, str]]:
     """The headers of every request: ours, then the policy's, then those that no policy may change."""
-    headers = {"user-agent": "sluice"}
+    headers = {"user-agent": "sluice", **dict(wire.headers)}
     headers |= {name.lower(): value for name, value in policy.headers}
     if policy.openai.organization:
         headers["openai-organization"] = policy.openai.organization
@@ -72,7 +163,7 @@ def _headers(policy: snapshot.Provider, key: str | None) -> list[tuple[str, str]
         headers["openai-project"] = policy.openai.project
     headers["content-type"] = "application/json"
     if key:
-        headers["authorization"] = f"Bearer {key}"
+        headers[wire.key_header] = f"{wire.key_prefix}{key}"
     return list(headers.items())
 
 
@@ -81,15 +172,15 @@ def make_provider(
 ) -> Provider | None:
     """The provider of ``policy``; None when this gateway can't speak to it (compile says so in its findings)."""
     vendor = VENDORS.get(policy.vendor)
-    adapter = ADAPTERS.get(vendor.wire) if vendor else None
-    if vendor is None or adapter is None or not policy.enabled:
+    wire = wire_named(vendor.wire_of(policy)) if vendor else None
+    if vendor is None or wire is None or not policy.enabled:
         return None
     secret = credentials.values.get(policy.credentials) if policy.credentials else None
     if policy.credentials and secret is None:
         return None
-    if vendor.wire == "mock":
-        return Provider(policy, adapter, mock(policy.mock), _MOCK_URL, None)
-    base_url = policy.base_url or vendor.base_url
+    if policy.vendor == "mock":
+        return Provider(policy, vendor, wire, mock(policy.mock), base_url=_MOCK_URL, key=None)
+    base_url = policy.base_url or vendor.base_url_of(policy)
     if base_url is None:
         return None
-    return Provider(policy, adapter, http, base_url, secret.reveal() if secret else None)
+    return Provider(policy, vendor, wire, http, base_url=base_url, key=secret.reveal() if secret else None)

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
+from sluice_gateway.calls import Shape
 from sluice_gateway.configuration import Configuration
 from sluice_gateway.errors import NotReady
 from sluice_gateway.in_flight import InFlight
@@ -14,6 +15,15 @@ from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import PREFIX, Models
 from sluice_gateway.server.replies import JSON, json_reply
 from sluice_gateway.telemetry import metrics
+
+ENDPOINTS: Mapping[str, Shape] = {
+    "/v1/chat/completions": Shape.CHAT,
+    "/v1/completions": Shape.COMPLETIONS,
+    "/v1/embeddings": Shape.EMBEDDINGS,
+    "/v1/responses": Shape.RESPONSES,
+    "/v1/messages": Shape.MESSAGES,
+    "/v1/messages/count_tokens": Shape.COUNT_TOKENS,
+}
 
 
 class App:
@@ -29,7 +39,7 @@ class App:
         self._one_model: Mapping[str, Methods] = {PREFIX: {"GET": models.show}}
         self._probes: Mapping[str, Methods] = {"/health": {"GET": self._health}, "/ready": {"GET": self._ready}}
         self._api: Mapping[str, Methods] = {
-            "/v1/chat/completions": {"POST": inference.chat_completions},
+            **{path: {"POST": inference.handler(shape)} for path, shape in ENDPOINTS.items()},
             "/v1/models": {"GET": models.list},
         }
         self._internal: Mapping[str, Methods] = {

@@ -4,20 +4,20 @@ import asyncio
 import itertools
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from sluice_gateway.calls import parse
+from sluice_gateway.calls import Shape, parse
 from sluice_gateway.configuration import Configuration
+from sluice_gateway.dialects.registry import errors_of
 from sluice_gateway.errors import CallerError, GatewayError, NotReady
 from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Exchange, Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
 from sluice_gateway.server.replies import JSON, StreamReply, deliver, error_reply, headers_of, json_reply
-from sluice_gateway.sse import error_frame
 from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 
 # A random number a process and a counter: unique like a random number a request, without a system call for each.
@@ -27,9 +27,12 @@ _MILLISECONDS = re.compile(r"[0-9]{1,16}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """The handler of POST /v1/chat/completions."""
+    """The handlers of all endpoints that ask a model, by their shapes."""
 
     configuration: Configuration
     pipeline: Pipeline
@@ -39,19 +42,27 @@ class Inference:
     max_body_bytes: int
     stall_seconds: float
 
-    async def chat_completions(self, request: web.BaseRequest) -> web.StreamResponse:
+    def handler(self, shape: Shape) -> Handler:
+        """The handler of the endpoint of a shape."""
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            return await self._handle(request, shape)
+
+        return handle
+
+    async def _handle(self, request: web.BaseRequest, shape: Shape) -> web.StreamResponse:
         """Serve one request; each gives exactly one log line."""
         record = Record(_request_id(request), request.method, request.path, self.clock())
         table = self.configuration.table
         try:
             self.in_flight.enter(request.task)
             try:
-                return await self._serve(request, record, table)
+                return await self._serve(request, shape, record, table)
             finally:
                 self.in_flight.leave(request.task)
         except GatewayError as error:
             record.failed(error.status, error.code or "", error.message, error.label)
-            return error_reply(error, headers_of(record, JSON, table))
+            return error_reply(error, headers_of(record, JSON, table), errors_of(shape))
         except asyncio.CancelledError:
             if self.in_flight.given_up:
                 record.failed(NotReady.status, NotReady.code or "", "the grace period was over")
@@ -64,11 +75,13 @@ class Inference:
         finally:
             self.recorder.write(record, self.clock())
 
-    async def _serve(self, request: web.BaseRequest, record: Record, table: RoutingTable | None) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.BaseRequest, shape: Shape, record: Record, table: RoutingTable | None
+    ) -> web.StreamResponse:
         if table is None:
             raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
-        record.consumer = self.configuration.callers.identify(request.headers.get("authorization"))
-        call = parse(await read_json_body(request, self.max_body_bytes))
+        record.consumer = self.configuration.callers.identify(_key_header(request))
+        call = parse(await read_json_body(request, self.max_body_bytes), shape)
         record.model, record.stream = call.model, call.stream
         client = StreamReply(request, record, table, self.stall_seconds)
         exchange = Exchange(call, table, record, client, self._deadline(request, record))
@@ -79,7 +92,7 @@ class Inference:
             reply = None
         except asyncio.CancelledError:
             if self.in_flight.given_up and client.started:
-                client.write(error_frame(NotReady("the gateway is shutting down").body()))
+                client.write(errors_of(shape).error_event(NotReady("the gateway is shutting down")))
             raise
         if reply is None and client.response is not None:
             return client.response
@@ -100,6 +113,14 @@ class Inference:
         if not _MILLISECONDS.fullmatch(text) or not 0 < int(text) <= 86_400_000:
             raise CallerError("x-request-timeout-ms must be a whole number of milliseconds, from 1 to 86400000")
         return record.started + int(text) / 1000
+
+
+def _key_header(request: web.BaseRequest) -> str | None:
+    """The caller's key as OpenAI's clients send it, or as Anthropic's do."""
+    given = request.headers.get("authorization")
+    if given is None and (key := request.headers.get("x-api-key")) is not None:
+        return f"Bearer {key}"
+    return given
 
 
 def _request_id(request: web.BaseRequest) -> str:

@@ -7,12 +7,15 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict
 
+from sluice_gateway.dialects.dialect import ErrorWriter
+from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.patience import Patience
 from sluice_gateway.telemetry.record import Record
 
 JSON = "application/json"
+_OPENAI = OpenAIErrors()
 _HIGH_WATER = 64 * 1024  # bytes that may wait for a slow caller: asyncio's own mark, at which its transport says so too
 EVENTS = "text/event-stream; charset=utf-8"
 
@@ -47,10 +50,10 @@ async def deliver(response: web.Response, request: web.BaseRequest, stall_second
         await Patience(transport, stall_seconds).wait(response.write_eof())
 
 
-def error_reply(error: GatewayError, headers: CIMultiDict[str]) -> web.Response:
-    """An error in OpenAI's shape."""
+def error_reply(error: GatewayError, headers: CIMultiDict[str], writer: ErrorWriter = _OPENAI) -> web.Response:
+    """An error in the caller's shape."""
     headers.update(error.headers())
-    return web.Response(status=error.status, body=error.body(), headers=headers)
+    return web.Response(status=error.status, body=writer.error(error), headers=headers)
 
 
 class StreamReply:

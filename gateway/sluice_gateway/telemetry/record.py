@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sluice_gateway.providers.adapter import Usage
+from sluice_gateway.normal.usage import Usage
 from sluice_gateway.telemetry.log import Line, Logger
 from sluice_gateway.telemetry.metrics import Metrics
 
@@ -76,6 +76,11 @@ class RequestLine(Line):
     completion_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    audio_prompt_tokens: int | None
+    audio_completion_tokens: int | None
+    estimated: bool | None
 
     def text(self) -> str:
         """``200 chat -> openai/gpt-4o-mini, 812 ms, 9+120 tokens``, and why, where it went wrong."""
@@ -84,7 +89,8 @@ class RequestLine(Line):
         if self.stream and self.first_byte_milliseconds is not None:
             said.append(f"first byte {self.first_byte_milliseconds:.0f} ms")
         if self.prompt_tokens is not None:
-            said.append(f"{self.prompt_tokens}+{self.completion_tokens} tokens")
+            about = "about " if self.estimated else ""
+            said.append(f"{about}{self.prompt_tokens}+{self.completion_tokens} tokens")
         if self.code:
             said.append(f"{self.code}: {self.reason}" if self.reason else self.code)
         if self.attempts > 1:
@@ -92,7 +98,7 @@ class RequestLine(Line):
         return ", ".join(said)
 
 
-_NOT_REPORTED = (None, None, None, None)
+_NOT_REPORTED = (None,) * len(Usage._fields)
 
 
 class Recorder:

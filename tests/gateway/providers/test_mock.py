@@ -7,7 +7,7 @@ import pytest
 
 from sluice_config.resources.provider_policy import Mock
 from sluice_gateway.providers.mock import MockUpstream
-from sluice_gateway.providers.openai import OpenAIAdapter
+from sluice_gateway.providers.openai_observer import OpenAIObserver
 from sluice_gateway.sse import data_of
 from sluice_gateway.upstream import (
     Answer,
@@ -97,9 +97,9 @@ async def test_the_stream_says_the_same_as_the_whole_answer() -> None:
 
 
 async def test_a_stream_ends_with_a_reason_then_usage_if_asked_then_done() -> None:
-    adapter = OpenAIAdapter()
+    observer = OpenAIObserver()
     asked = await events_of(await answer_of(mock(), body(stream=True, stream_options={"include_usage": True})))
-    events = [adapter.parse_event(data) for data in asked[-3:]]
+    events = [observer.event(data) for data in asked[-3:]]
     assert [bool(event and event.finished) for event in events] == [True, False, False]
     assert events[1] is not None
     assert events[1].usage is not None

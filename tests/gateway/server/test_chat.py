@@ -177,4 +177,4 @@ async def test_half_of_a_character_reaches_the_provider_and_the_mock(stream: boo
             async with sluice.session.post(sluice.url + CHAT, data=body, headers=headers) as response:
                 assert (response.status, response.headers["x-sluice-target"]) == (200, "mock/chat")
                 assert b"choices" in await response.read()
-    assert upstream.requests[0].body == body.replace(b'"chat"', b'"gpt"')
+    assert upstream.requests[0].body.endswith(body.replace(b'"chat"', b'"gpt"').removeprefix(b"{"))

@@ -23,7 +23,7 @@ from tests.support.upstream import (
     stream_head,
 )
 
-STREAM = HELLO | {"stream": True}
+STREAM = HELLO | {"stream": True, "stream_options": {"include_usage": True}}
 TEXT = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
 STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'
@@ -49,6 +49,16 @@ async def test_a_stream_passes_unchanged() -> None:
     assert response.headers["x-sluice-target"] == "up/gpt"
     assert (line["status"], line["stream"], line["prompt_tokens"], line["completion_tokens"]) == (200, True, 3, 2)
     assert line["code"] is None
+
+
+async def test_usage_is_asked_for_and_counted_and_shown_only_to_those_who_want_it() -> None:
+    unasked = HELLO | {"stream": True}
+    async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, json=unasked) as response:
+            assert await response.read() == TEXT + TEXT + STOP + DONE
+        [line] = await sluice.logged()
+        assert upstream.requests[0].json() == {"stream_options": {"include_usage": True}, **unasked, "model": "gpt"}
+    assert (line["prompt_tokens"], line["completion_tokens"]) == (3, 2)
 
 
 async def test_the_connection_to_the_provider_is_kept_after_a_stream() -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from sluice_gateway.calls import parse
-from sluice_gateway.providers.adapter import Event, FaultKind, Response, Usage
-from sluice_gateway.providers.openai import OpenAIAdapter
+from sluice_gateway.normal.usage import Usage
+from sluice_gateway.providers.adapter import Event, FaultKind, ProviderFault
+from sluice_gateway.providers.faults import fault_of
+from sluice_gateway.providers.openai_observer import OpenAIObserver
 from sluice_gateway.sse import BadEvent
 
-ADAPTER = OpenAIAdapter()
+OBSERVER = OpenAIObserver()
 NO_HEADERS: dict[str, str] = {}
 BROKEN = [  # in places that a first reading passes over, or behind a type that is not the reference's
     b'{"choices": 5, oops',
@@ -15,10 +16,6 @@ BROKEN = [  # in places that a first reading passes over, or behind a type that 
     b'{"error": {"message": "\xff"}}',
     b'{"error": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
 ]
-
-
-def test_the_body_is_the_callers_with_the_providers_name() -> None:
-    assert ADAPTER.build_request(parse(b'{"x": 1.0, "model": "chat"}'), "gpt") == b'{"x": 1.0, "model": "gpt"}'
 
 
 @pytest.mark.parametrize(
@@ -43,13 +40,13 @@ def test_the_body_is_the_callers_with_the_providers_name() -> None:
     ],
 )
 def test_usage_is_what_the_provider_reported_and_never_made_up(body: bytes, usage: Usage | None) -> None:
-    assert ADAPTER.parse_response(body) == Response(usage=usage)
+    assert OBSERVER.response(body) == usage
 
 
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b"[]", b"5", b'{"a": "\xff"', b"data: {}", *BROKEN])
 def test_a_successful_status_over_something_else_is_no_answer(body: bytes) -> None:
     with pytest.raises(BadEvent, match="JSON"):
-        ADAPTER.parse_response(body)
+        OBSERVER.response(body)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +61,12 @@ def test_a_successful_status_over_something_else_is_no_answer(body: bytes) -> No
     ],
 )
 def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: FaultKind) -> None:
-    response = ADAPTER.parse_response(b'{"error": ' + error + b"}")
-    assert response.fault is not None
-    assert response.fault.kind is kind
-    event = ADAPTER.parse_event(b'{"error": ' + error + b"}")
-    assert event is not None
-    assert event.fault == response.fault
+    with pytest.raises(ProviderFault) as whole:
+        OBSERVER.response(b'{"error": ' + error + b"}")
+    assert whole.value.fault.kind is kind
+    with pytest.raises(ProviderFault) as streamed:
+        OBSERVER.event(b'{"error": ' + error + b"}")
+    assert streamed.value.fault == whole.value.fault
 
 
 @pytest.mark.parametrize(
@@ -79,7 +76,10 @@ def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: Fault
         (b'{"choices": [{"delta": {"content": "x"}}], "usage": null}', None),
         (b'{"choices": [{"delta": {}, "finish_reason": "stop"}]}', Event(finished=(0,))),
         (b'{"choices": [{"delta": {"content": "x"}, "finish_reason": "length"}]}', Event(finished=(0,))),
-        (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}', Event(usage=Usage(1, 2))),
+        (
+            b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}',
+            Event(usage=Usage(1, 2), bare=True),
+        ),
         (
             b'{"choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}',
             Event(finished=(0,), usage=Usage(1, 2)),
@@ -91,13 +91,13 @@ def test_an_error_under_a_successful_status_is_a_fault(error: bytes, kind: Fault
     ],
 )
 def test_events_tell_how_the_answer_ends(data: bytes, event: Event | None) -> None:
-    assert ADAPTER.parse_event(data) == event
+    assert OBSERVER.event(data) == event
 
 
 @pytest.mark.parametrize("data", [b'{"choices": [', b"text", b"[1]", b"", b'{"\\ud83d": ', *BROKEN])
 def test_a_broken_event_is_refused(data: bytes) -> None:
     with pytest.raises(BadEvent):
-        ADAPTER.parse_event(data)
+        OBSERVER.event(data)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_broken_event_is_refused(data: bytes) -> None:
     ],
 )
 def test_each_status_has_its_kind(status: int, body: bytes, kind: FaultKind) -> None:
-    fault = ADAPTER.parse_error(status, NO_HEADERS.get, body)
+    fault = fault_of(status, NO_HEADERS.get, body)
     assert (fault.kind, fault.status) == (kind, status)
 
 
@@ -142,12 +142,12 @@ def test_each_status_has_its_kind(status: int, body: bytes, kind: FaultKind) -> 
     ],
 )
 def test_the_providers_words_are_found_and_pages_are_not_words(body: bytes, message: str) -> None:
-    assert ADAPTER.parse_error(400, NO_HEADERS.get, body).message == message
+    assert fault_of(400, NO_HEADERS.get, body).message == message
 
 
 def test_the_providers_words_come_with_what_they_are_about() -> None:
     body = b'{"error": {"message": "x", "param": "p", "type": "t", "code": 12}}'
-    fault = ADAPTER.parse_error(400, NO_HEADERS.get, body)
+    fault = fault_of(400, NO_HEADERS.get, body)
     assert (fault.param, fault.type, fault.code) == ("p", "t", "12")
 
 
@@ -169,4 +169,4 @@ def test_the_providers_words_come_with_what_they_are_about() -> None:
     ],
 )
 def test_retry_after_is_a_number_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
-    assert ADAPTER.parse_error(429, headers.get, b"").retry_after == seconds
+    assert fault_of(429, headers.get, b"").retry_after == seconds

@@ -1,0 +1,169 @@
+"""How a request goes to one provider and its answer comes back: relayed where the provider speaks the caller's shape,
+else translated through the normal form.
+"""
+
+import time
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from sluice_gateway import splice
+from sluice_gateway.calls import Call, Shape
+from sluice_gateway.dialects import registry
+from sluice_gateway.dialects.dialect import Asked, Dialect, EmbeddingDialect
+from sluice_gateway.dialects.openai_errors import OpenAIErrors
+from sluice_gateway.errors import UnsupportedParameter
+from sluice_gateway.normal.requests import ChatRequest
+from sluice_gateway.normal.usage import Usage
+from sluice_gateway.passages import Passage, RelayedPassage, TranslatedPassage
+from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, Native
+from sluice_gateway.providers.parameters import fit
+from sluice_gateway.providers.provider import Provider
+from sluice_gateway.upstream import Endpoint
+
+_WITH_USAGE = b'{"include_usage":true}'
+_COUNTS_STREAMS = (Shape.CHAT, Shape.COMPLETIONS)
+
+
+class Whole(NamedTuple):
+    """A whole answer in the caller's shape, and what was counted."""
+
+    body: bytes
+    usage: Usage | None
+
+
+class Way(Protocol):
+    """One request, ready to be sent to one provider."""
+
+    endpoint: Endpoint
+    body: bytes
+
+    def whole(self, body: bytes) -> Whole:
+        """Read the provider's whole answer. Raises BadEvent and ProviderFault."""
+        ...
+
+    def passage(self) -> Passage:
+        """Begin to read its stream."""
+        ...
+
+
+def way_to(provider: Provider, call: Call, model: str, request_id: str) -> Way:
+    """Make a request ready for a provider's model. Raises CallerError for what the provider can't do."""
+    native = provider.native.get(call.shape)
+    if native is not None:
+        return _Relay(provider, native, call, model)
+    facts = provider.facts(model)
+    asked = Asked(document=call.document, model=model, id=request_id, created=int(time.time()))
+    if dialect := registry.CHAT.get(call.shape):
+        return _Translation(provider, dialect, asked, facts)
+    if (embedding := registry.EMBEDDINGS.get(call.shape)) and (adapter := provider.wire.embeddings):
+        return _Embedding(provider, embedding, adapter, asked, facts)
+    raise UnsupportedParameter(f"{provider.vendor} has no {call.shape}", param="model")
+
+
+class _Relay:
+    """The caller's own bytes, but for the model's name and what the vendor is known to do otherwise."""
+
+    __slots__ = ("_call", "_hides_usage", "_native", "body", "endpoint")
+
+    def __init__(self, provider: Provider, native: Native, call: Call, model: str) -> None:
+        self._call = call
+        self._native = native
+        self.endpoint = provider.endpoint(native.path, model)
+        facts = provider.facts(model)
+        body = call.body_for(model)
+        quirks = facts.quirks
+        if quirks.unsupported or quirks.renamed:
+            body = _within_quirks(body, call, facts)
+        self._hides_usage = False
+        if call.stream and quirks.usage_in_stream and call.shape in _COUNTS_STREAMS:
+            options = call.document.get("stream_options")
+            if not isinstance(options, dict) or options.get("include_usage") is not True:
+                self._hides_usage = True
+                body = _asking_for_usage(body, options)
+        self.body = body
+
+    def whole(self, body: bytes) -> Whole:
+        return Whole(body, self._native.observer.response(body))
+
+    def passage(self) -> Passage:
+        call = self._call
+        wanted = call.document.get("n")
+        return RelayedPassage(
+            self._native.observer.event,
+            registry.errors_of(call.shape),
+            OpenAIErrors.end_mark if call.shape in _COUNTS_STREAMS else b"",
+            choices=wanted if type(wanted) is int else 1,
+            hide_usage=self._hides_usage,
+        )
+
+
+def _within_quirks(body: bytes, call: Call, facts: Facts) -> bytes:
+    """Without what the vendor does not take, or a refusal that names it."""
+    quirks = facts.quirks
+    unsupported = [name for name in call.document if name in quirks.unsupported and call.document[name] is not None]
+    if unsupported and facts.policy == "strict":
+        raise UnsupportedParameter(f"{facts.vendor} has no {unsupported[0]}", param=unsupported[0])
+    renamed = {old: new for old, new in quirks.renamed.items() if old in call.document and new not in call.document}
+    if not unsupported and not renamed:
+        return body
+    return splice.edited(body, dict.fromkeys(unsupported), renamed)
+
+
+def _asking_for_usage(body: bytes, options: object) -> bytes:
+    """With stream_options.include_usage: an answer whose cost nobody knows is of no use to those who pay."""
+    if options is None and b'"stream_options"' not in body:
+        start = body.index(b"{") + 1
+        return b'%b"stream_options":%b,%b' % (body[:start], _WITH_USAGE, body[start:])
+    wanted = {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}
+    return splice.edited(body, {"stream_options": msgspec.json.encode(wanted)})
+
+
+class _Translation:
+    """A conversation in the normal form."""
+
+    __slots__ = ("_asked", "_dialect", "_provider", "_request", "body", "endpoint")
+
+    def __init__(self, provider: Provider, dialect: Dialect, asked: Asked, facts: Facts) -> None:
+        self._asked = asked
+        self._dialect = dialect
+        self._provider = provider
+        wire = provider.wire
+        self._request: ChatRequest = fit(dialect.read(asked.document), wire.parameters, facts.policy, facts.vendor)
+        path = wire.chat_stream if self._request.stream and wire.chat_stream else wire.chat
+        self.endpoint = provider.endpoint(path, facts.model)
+        self.body = wire.adapter.build_request(self._request, facts)
+
+    def whole(self, body: bytes) -> Whole:
+        answer = self._provider.wire.adapter.parse_response(body)
+        return Whole(self._dialect.answer(answer, self._asked), answer.usage)
+
+    def passage(self) -> Passage:
+        return TranslatedPassage(
+            self._provider.wire.adapter.parse_event,
+            self._dialect.stream(self._asked),
+            self._dialect,
+            choices=self._request.n or 1,
+        )
+
+
+class _Embedding:
+    """Embeddings in the normal form."""
+
+    __slots__ = ("_adapter", "_asked", "_dialect", "body", "endpoint")
+
+    def __init__(
+        self, provider: Provider, dialect: EmbeddingDialect, adapter: EmbeddingAdapter, asked: Asked, facts: Facts
+    ) -> None:
+        self._adapter = adapter
+        self._asked = asked
+        self._dialect = dialect
+        self.endpoint = provider.endpoint(provider.wire.embeddings_path, facts.model)
+        self.body = adapter.build_request(dialect.read(asked.document), facts)
+
+    def whole(self, body: bytes) -> Whole:
+        answer = self._adapter.parse_response(body)
+        return Whole(self._dialect.answer(answer, self._asked), answer.usage)
+
+    def passage(self) -> Passage:
+        raise UnsupportedParameter("embeddings do not stream", param="stream")
