@@ -56,9 +56,9 @@ class Members:
     def number(self, name: str) -> float | None:
         """A number, as the caller wrote it: whole ones stay whole."""
         value = self.take(name)
-        if value is not None and type(value) not in (int, float):
-            raise CallerError(f"{self.place(name)} must be a number", param=self.place(name))
-        return value
+        if value is None or type(value) is int or type(value) is float:
+            return value
+        raise CallerError(f"{self.place(name)} must be a number", param=self.place(name))
 
     def boolean(self, name: str) -> bool | None:
         """True or false."""
