@@ -169,6 +169,7 @@ class TranslatedPassage:
                         self._note(delta)
                 written.append(self._writer.write(deltas))
         out = b"".join(written)
+        self._written = []
         self.begun = self.begun or bool(out)
         return out
 

@@ -1,5 +1,6 @@
 """Runs one golden case of a wire shape or a dialect: what goes in is a file, what comes out is text to compare."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from sluice_gateway.calls import Shape
 from sluice_gateway.dialects import registry
 from sluice_gateway.dialects.dialect import Asked
 from sluice_gateway.errors import GatewayError, ProviderError
-from sluice_gateway.normal.requests import ChatRequest
 from sluice_gateway.passages import TranslatedPassage
 from sluice_gateway.providers.adapter import Facts, Fault, ProviderFault, Wire
 from sluice_gateway.providers.parameters import fit
