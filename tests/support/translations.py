@@ -66,9 +66,8 @@ class Translation:
             assert self.wire.embeddings is not None
             body = self.wire.embeddings.build_request(registry.EMBEDDINGS[shape].read(document), facts)
             return {"path": self.wire.embeddings_path, "body": json.loads(body)}
-        request: ChatRequest = fit(
-            registry.CHAT[shape].read(document), self.wire.parameters, facts.policy, facts.vendor
-        )
+        read = registry.CHAT[shape].read(document)
+        request = fit(read, self.wire.parameters, facts.policy, facts.vendor)
         path = self.wire.chat_stream if request.stream and self.wire.chat_stream else self.wire.chat
         return {"path": path, "body": json.loads(self.wire.adapter.build_request(request, facts))}
 
@@ -112,6 +111,4 @@ class Translation:
 
 def described(fault: Fault) -> dict[str, Any]:
     """A fault as a document."""
-    return {
-        name: getattr(fault, name) for name in ("kind", "status", "message", "code", "type", "param", "retry_after")
-    }
+    return {field.name: getattr(fault, field.name) for field in dataclasses.fields(fault)}
