@@ -14,11 +14,13 @@ from sluice_gateway.providers.adapter import Event, ProviderFault
 class Passage(Protocol):
     """One stream on its way.
 
-    ``begun``: an event of the answer has come; ``done``: the provider's end mark has; ``usage``: as counted so far.
+    ``begun``: an event of the answer has come; ``done``: the provider's end mark has; ``usage``: as counted so far;
+    ``events``: how many have come.
     """
 
     begun: bool
     done: bool
+    events: int
     usage: Usage | None
 
     def take(self, frames: bytes) -> bytes:
@@ -66,6 +68,7 @@ class RelayedPassage:
     ) -> None:
         self.begun = False
         self.done = False
+        self.events = 0
         self.usage: Usage | None = None
         self._observe = observe
         self._errors = errors
@@ -82,6 +85,7 @@ class RelayedPassage:
             if (event := self._observe(data)) is not None:
                 self._note(event)
                 bare += event.bare
+        self.events += len(events)
         if not self.begun:
             self.begun = len(events) > self.done
         if bare and self._hide_usage:
@@ -149,6 +153,7 @@ class TranslatedPassage:
     ) -> None:
         self.begun = False
         self.done = False
+        self.events = 0
         self.usage: Usage | None = None
         self._parse = parse
         self._writer = writer
@@ -164,6 +169,7 @@ class TranslatedPassage:
         for data in sse.data_of(frames):
             deltas = self._parse(data, self._memory)
             if deltas:
+                self.events += 1
                 for delta in deltas:
                     if isinstance(delta, Finished | Counted | Ended):
                         self._note(delta)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, ModelNotFound, ProviderRefused
+from sluice_gateway.estimates import Estimates
 from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
 from sluice_gateway.relay import Client, Stream
 from sluice_gateway.routing.plan import Candidate, make_plan
@@ -59,6 +60,7 @@ class Pipeline:
         self._recorder = recorder
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
+        self._estimates = Estimates()
 
     async def serve(self, exchange: Exchange) -> Reply | None:
         """Answer a call; None when the answer has been streamed to the client. Raises GatewayError while nothing was
@@ -139,12 +141,14 @@ class Pipeline:
                 stream = Stream(answer, passage, exchange.client, record, clock=self._clock, redact=provider.redact)
                 await stream.relay(self._keepalive_seconds)
             finally:
-                record.usage = passage.usage
+                record.usage = self._estimates.of_stream(
+                    candidate.target.kind, exchange.call, passage.events, passage.usage
+                )
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
         record.first_byte = self._clock()
         whole = way.whole(body)
-        record.usage = whole.usage
+        record.usage = self._estimates.of_whole(candidate.target.kind, exchange.call, whole.body, whole.usage)
         return Reply(whole.body)
 
 
