@@ -4,13 +4,15 @@ route -> plan -> attempt target after target, until one serves -> relay -> the r
 Stream and non-stream take the same path; nothing here knows the HTTP server in front.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, ModelNotFound, ProviderRefused
 from sluice_gateway.estimates import Estimates
+from sluice_gateway.images import Images
+from sluice_gateway.normal.parts import Source
 from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
 from sluice_gateway.relay import Client, Stream
 from sluice_gateway.routing.plan import Candidate, make_plan
@@ -24,7 +26,7 @@ from sluice_gateway.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from sluice_gateway.ways import Way, way_to
+from sluice_gateway.ways import Way, images_to_fetch, way_to
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
 MAX_ERROR_BYTES = 64 * 1024
@@ -56,8 +58,11 @@ class Pipeline:
     ``clock`` gives seconds that only grow; ``keepalive_seconds`` of silence in a stream are filled with a comment.
     """
 
-    def __init__(self, recorder: Recorder, clock: Callable[[], float], keepalive_seconds: float) -> None:
+    def __init__(
+        self, recorder: Recorder, clock: Callable[[], float], keepalive_seconds: float, images: Images
+    ) -> None:
         self._recorder = recorder
+        self._images = images
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
         self._estimates = Estimates()
@@ -75,7 +80,7 @@ class Pipeline:
             if self._is_late(exchange):
                 break
             try:
-                way = way_to(candidate.target.provider, call, candidate.model, record.request_id)
+                way = await self._way(exchange, candidate)
             except CallerError as error:
                 unable = unable or error  # another target may be able to
                 continue
@@ -98,6 +103,14 @@ class Pipeline:
         if unable is not None and not attempts:
             raise unable
         raise failure_of(attempts, late=self._is_late(exchange))
+
+    async def _way(self, exchange: Exchange, candidate: Candidate) -> Way:
+        """The request, ready for a candidate. Raises CallerError for what it can't do."""
+        call, provider = exchange.call, candidate.target.provider
+        images: Mapping[str, Source] = {}
+        if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
+            images = await self._images.fetch(urls, provider.image_fetch)
+        return way_to(provider, call, candidate.model, exchange.record.request_id, images)
 
     def _is_late(self, exchange: Exchange) -> bool:
         return exchange.deadline is not None and exchange.deadline - self._clock() < _LEAST_SECONDS

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from aiohttp import web
 
 from sluice_gateway.configuration import Configuration, Observer
+from sluice_gateway.images import Images
 from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Pipeline
 from sluice_gateway.server.app import App
@@ -74,17 +75,19 @@ class Process:
         """Serve. Raises CannotListen."""
         settings, clock = self._settings, time.monotonic
         metrics, http = Metrics(), _upstream(self._environ)
+        images = Images()
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
         configuration = Configuration(
             http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
         )
-        pipeline = Pipeline(recorder, clock, settings.keepalive_seconds)
+        pipeline = Pipeline(recorder, clock, settings.keepalive_seconds, images)
         inference = Inference(
             configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
         )
         app = App(inference, configuration, in_flight, metrics)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(http.close)
+            stack.push_async_callback(images.close)
             if settings.internal_listen is not None:  # entered first: it is closed last
                 self.internal = (
                     await stack.enter_async_context(self._listening(app.internal(), settings.internal_listen))

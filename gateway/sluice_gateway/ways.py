@@ -3,6 +3,7 @@ else translated through the normal form.
 """
 
 import time
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -13,7 +14,8 @@ from sluice_gateway.dialects import registry
 from sluice_gateway.dialects.dialect import Asked, Dialect, EmbeddingDialect
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.errors import UnsupportedParameter
-from sluice_gateway.normal.requests import ChatRequest
+from sluice_gateway.normal.parts import Source
+from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.passages import Passage, RelayedPassage, TranslatedPassage
 from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, Native
@@ -47,15 +49,26 @@ class Way(Protocol):
         ...
 
 
-def way_to(provider: Provider, call: Call, model: str, request_id: str) -> Way:
-    """Make a request ready for a provider's model. Raises CallerError for what the provider can't do."""
+def images_to_fetch(provider: Provider, call: Call) -> list[str]:
+    """The URLs of pictures that the provider would not fetch, and the policy lets the gateway. Raises CallerError."""
+    dialect = registry.CHAT.get(call.shape)
+    if provider.wire.image_urls or not provider.image_fetch.enabled or call.shape in provider.native or not dialect:
+        return []
+    return urls_of(dialect.read(call.document))
+
+
+def way_to(provider: Provider, call: Call, model: str, request_id: str, images: Mapping[str, Source]) -> Way:
+    """Make a request ready for a provider's model. Raises CallerError for what the provider can't do.
+
+    ``images`` are the bytes of pictures that were fetched, by their URLs.
+    """
     native = provider.native.get(call.shape)
     if native is not None:
         return _Relay(provider, native, call, model)
     facts = provider.facts(model)
     asked = Asked(document=call.document, model=model, id=request_id, created=int(time.time()))
     if dialect := registry.CHAT.get(call.shape):
-        return _Translation(provider, dialect, asked, facts)
+        return _Translation(provider, dialect, asked, facts, images)
     if (embedding := registry.EMBEDDINGS.get(call.shape)) and (adapter := provider.wire.embeddings):
         return _Embedding(provider, embedding, adapter, asked, facts)
     raise UnsupportedParameter(f"{provider.vendor} has no {call.shape}", param="model")
@@ -124,12 +137,17 @@ class _Translation:
 
     __slots__ = ("_asked", "_dialect", "_provider", "_request", "body", "endpoint")
 
-    def __init__(self, provider: Provider, dialect: Dialect, asked: Asked, facts: Facts) -> None:
+    def __init__(
+        self, provider: Provider, dialect: Dialect, asked: Asked, facts: Facts, images: Mapping[str, Source]
+    ) -> None:
         self._asked = asked
         self._dialect = dialect
         self._provider = provider
         wire = provider.wire
-        self._request: ChatRequest = fit(dialect.read(asked.document), wire.parameters, facts.policy, facts.vendor)
+        request = dialect.read(asked.document)
+        if images:
+            request = with_images(request, images)
+        self._request: ChatRequest = fit(request, wire.parameters, facts.policy, facts.vendor)
         path = wire.chat_stream if self._request.stream and wire.chat_stream else wire.chat
         self.endpoint = provider.endpoint(path, facts.model)
         self.body = wire.adapter.build_request(self._request, facts)

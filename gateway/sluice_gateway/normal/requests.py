@@ -1,12 +1,12 @@
 """What a caller asks of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
 
-from sluice_gateway.normal.parts import Part
+from sluice_gateway.normal.parts import Image, Part, Source, ToolResult
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -120,3 +120,33 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str | None = None
     user: str | None = None
     extra: dict[str, Any] = {}
+
+
+def urls_of(request: ChatRequest) -> list[str]:
+    """The URLs by which a request names pictures."""
+    images = (part for part in _parts(request) if isinstance(part, Image))
+    return [image.source.url for image in images if image.source.url]
+
+
+def _parts(request: ChatRequest) -> Iterator[Part]:
+    for message in request.messages:
+        for part in message.parts:
+            yield part
+            if isinstance(part, ToolResult):
+                yield from part.content
+
+
+def with_images(request: ChatRequest, images: Mapping[str, Source]) -> ChatRequest:
+    """The same request with the bytes of those pictures that were named by one of these URLs."""
+
+    def replaced(part: Part) -> Part:
+        if isinstance(part, Image) and part.source.url in images:
+            return msgspec.structs.replace(part, source=images[part.source.url])
+        if isinstance(part, ToolResult):
+            return msgspec.structs.replace(part, content=tuple(map(replaced, part.content)))
+        return part
+
+    messages = (
+        msgspec.structs.replace(message, parts=tuple(map(replaced, message.parts))) for message in request.messages
+    )
+    return msgspec.structs.replace(request, messages=tuple(messages))
