@@ -19,6 +19,7 @@ FIELDS = {
         openai.organization, openai.project, azure.apiVersion
         google.vertex.project, google.vertex.location
         compatibility.unsupportedParameters[], compatibility.usageInStream = true, compatibility.maxTokensField
+        compatibility.wireShape
         parameterPolicy = strict
         models[].name, models[].displayName, models[].description, models[].contextWindow, models[].maxOutputTokens
         models[].capabilities[], models[].quality

@@ -8,7 +8,6 @@ from sluice_config.compile.inputs import NameKey, Resources, missing_secret
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.provider_policy import ProviderPolicy, ServiceRef
 from sluice_config.snapshot import CredentialRef, Provider
-from sluice_config.unhonoured import NOT_HONOURED, UNSERVED_VENDORS
 
 WITHOUT_VERSION_PATH = frozenset({"anthropic", "azure", "cohere", "google"})
 """Vendors whose SDKs take a base URL without a version path; the others' end in /v1."""
@@ -57,8 +56,6 @@ def obstacle(policy: ProviderPolicy, given: Resources) -> Obstacle | None:
     spec = policy.spec
     if not spec.enabled:
         return Obstacle("spec.enabled", Level.INFO, "ProviderDisabled", "switched off")
-    if spec.provider in UNSERVED_VENDORS:
-        return Obstacle("spec.provider", Level.INFO, NOT_HONOURED, f"nothing speaks to {spec.provider} yet")
     if spec.credentials is None:
         return None
     ref = spec.credentials.secret_ref

@@ -156,6 +156,8 @@ class Compatibility(Section):
     """Whether the server understands stream_options.include_usage."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     """The field that limits the answer's length; as the caller sent it when absent."""
+    wire_shape: Word | None = None
+    """The API's shape, by its name in an installed package, when it is not OpenAI's."""
 
 
 class Pricing(Section):

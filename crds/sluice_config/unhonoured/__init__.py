@@ -16,10 +16,6 @@ NOT_HONOURED: Final = "NotHonoured"
 Path = tuple[tuple[str, str], ...]
 """Names of nested fields, each as users write it and as attribute."""
 
-UNSERVED_VENDORS = frozenset({"azure", "anthropic", "google", "cohere"})
-"""Vendors whose API's shape no adapter speaks yet."""
-
-
 def _always(_: Any) -> bool:
     return True
 
@@ -59,30 +55,12 @@ class Unhonoured:
 
 
 TABLE = (
-    Unhonoured(
-        "ProviderPolicy",
-        "spec.provider",
-        "targets of this provider stay out",
-        lambda vendor: vendor in UNSERVED_VENDORS,
-        ", ".join(sorted(UNSERVED_VENDORS)),
-    ),
-    Unhonoured("ProviderPolicy", "spec.azure", "targets of this provider stay out"),
-    Unhonoured("ProviderPolicy", "spec.google", "targets of this provider stay out"),
-    Unhonoured("ProviderPolicy", "spec.compatibility", "requests are passed on as the caller wrote them"),
-    Unhonoured(
-        "ProviderPolicy",
-        "spec.parameterPolicy",
-        "parameters are passed on as the caller wrote them",
-        _other_than("strict"),
-    ),
-    Unhonoured("ProviderPolicy", "spec.models[].maxOutputTokens", "answers are as long as the provider makes them"),
     Unhonoured("ProviderPolicy", "spec.models[].quality", "quality does not change the order of targets"),
     Unhonoured("ProviderPolicy", "spec.discovery", "only the models listed in spec.models are offered", _enabled),
     Unhonoured("ProviderPolicy", "spec.retry", "the next target is tried, and none a second time"),
     Unhonoured("ProviderPolicy", "spec.circuitBreaker", "a failing target is tried for each request"),
     Unhonoured("ProviderPolicy", "spec.rateLimit", "requests are not limited"),
     Unhonoured("ProviderPolicy", "spec.healthCheck", "no checks are made", _enabled),
-    Unhonoured("ProviderPolicy", "spec.imageFetch", "image URLs are passed on as the caller wrote them", _enabled),
     Unhonoured("ModelRoute", "spec.targets[].weight", "targets are tried by priority", _other_than(1)),
     Unhonoured(
         "ModelRoute", "spec.strategy", "targets are tried by priority", _other_than("priority"), "all but priority"

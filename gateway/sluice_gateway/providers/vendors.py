@@ -26,8 +26,8 @@ class Vendor:
     quirks: Quirks = field(default_factory=Quirks)
 
     def wire_of(self, policy: snapshot.Provider) -> str:
-        """The shape that a policy's provider speaks: the vendor's, or that of Vertex AI."""
-        return "vertex" if policy.google.vertex else self.wire
+        """The shape that a policy's provider speaks: the vendor's, that of Vertex AI, or one of the user's own."""
+        return policy.compatibility.wire_shape or ("vertex" if policy.google.vertex else self.wire)
 
     def base_url_of(self, policy: snapshot.Provider) -> str | None:
         """Where the vendor is, for a policy that does not say."""
