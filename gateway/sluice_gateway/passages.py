@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sluice_gateway import sse
-from sluice_gateway.dialects.dialect import ErrorWriter, StreamWriter
+from sluice_gateway.dialects.dialect import ErrorWriter, StreamWriter, TellsFailure
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.normal.answers import Counted, Delta, Ended, Finished
 from sluice_gateway.normal.usage import Usage
@@ -209,4 +209,6 @@ class TranslatedPassage:
 
     def fail(self, error: GatewayError) -> bytes:
         """One error event."""
+        if isinstance(self._writer, TellsFailure):
+            return self._writer.fail(error)
         return self._errors.error_event(error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.normal.answers import ChatAnswer, Delta, EmbeddingAnswer
@@ -45,6 +45,15 @@ class StreamWriter(Protocol):
 
     def end(self, usage: Usage | None) -> bytes:
         """The last frames of a stream whose choices have all finished. ``usage`` is all that was counted."""
+        ...
+
+
+@runtime_checkable
+class TellsFailure(Protocol):
+    """A stream writer whose shape tells of an error by what was sent before, such as the answer so far."""
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The last frames of a stream that broke off, in the place of ``ErrorWriter.error_event``."""
         ...
 
 
