@@ -26,7 +26,7 @@ from sluice_gateway.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from sluice_gateway.ways import Way, images_to_fetch, way_to
+from sluice_gateway.ways import Way, Whole, images_to_fetch, way_to
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
 MAX_ERROR_BYTES = 64 * 1024
@@ -84,6 +84,8 @@ class Pipeline:
             except CallerError as error:
                 unable = unable or error  # another target may be able to
                 continue
+            if isinstance(way, Whole):
+                return Reply(way.body)
             record.tries(candidate.label, candidate.target.kind)
             result: str = LEFT
             try:
@@ -104,8 +106,8 @@ class Pipeline:
             raise unable
         raise failure_of(attempts, late=self._is_late(exchange))
 
-    async def _way(self, exchange: Exchange, candidate: Candidate) -> Way:
-        """The request, ready for a candidate. Raises CallerError for what it can't do."""
+    async def _way(self, exchange: Exchange, candidate: Candidate) -> Way | Whole:
+        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do."""
         call, provider = exchange.call, candidate.target.provider
         images: Mapping[str, Source] = {}
         if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):

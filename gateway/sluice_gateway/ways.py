@@ -12,8 +12,7 @@ from sluice_gateway import splice
 from sluice_gateway.calls import Call, Shape
 from sluice_gateway.dialects import registry
 from sluice_gateway.dialects.dialect import Asked, Dialect, EmbeddingDialect
-from sluice_gateway.dialects.openai_errors import OpenAIErrors
-from sluice_gateway.errors import UnsupportedParameter
+from sluice_gateway.errors import CallerError, UnsupportedParameter
 from sluice_gateway.normal.parts import Source
 from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
@@ -57,14 +56,24 @@ def images_to_fetch(provider: Provider, call: Call) -> list[str]:
     return urls_of(dialect.read(call.document))
 
 
-def way_to(provider: Provider, call: Call, model: str, request_id: str, images: Mapping[str, Source]) -> Way:
-    """Make a request ready for a provider's model. Raises CallerError for what the provider can't do.
+def way_to(provider: Provider, call: Call, model: str, request_id: str, images: Mapping[str, Source]) -> Way | Whole:
+    """Make a request ready for a provider's model, or answer it where nobody needs to be asked. Raises CallerError for
+    what the provider can't do.
 
     ``images`` are the bytes of pictures that were fetched, by their URLs.
     """
     native = provider.native.get(call.shape)
     if native is not None:
         return _Relay(provider, native, call, model)
+    try:
+        if local := registry.LOCAL.get(call.shape):
+            return Whole(local(call.document), None)
+        return _translated(provider, call, model, request_id, images)
+    except UnicodeEncodeError:  # RFC 8259, 8.2: JSON may hold half a character, UTF-8 may not
+        raise CallerError("the body holds half a character (a lone surrogate), which cannot be translated") from None
+
+
+def _translated(provider: Provider, call: Call, model: str, request_id: str, images: Mapping[str, Source]) -> Way:
     facts = provider.facts(model)
     asked = Asked(document=call.document, model=model, id=request_id, created=int(time.time()))
     if dialect := registry.CHAT.get(call.shape):
@@ -102,10 +111,11 @@ class _Relay:
     def passage(self) -> Passage:
         call = self._call
         wanted = call.document.get("n")
+        dialect = registry.CHAT.get(call.shape)
         return RelayedPassage(
             self._native.observer.event,
             registry.errors_of(call.shape),
-            OpenAIErrors.end_mark if call.shape in _COUNTS_STREAMS else b"",
+            dialect.end_mark if dialect else b"",
             choices=wanted if type(wanted) is int else 1,
             hide_usage=self._hides_usage,
         )

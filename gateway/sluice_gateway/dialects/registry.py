@@ -1,22 +1,28 @@
 """Which module speaks for callers of which endpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sluice_gateway.calls import Shape
 from sluice_gateway.dialects.chat import ChatDialect
 from sluice_gateway.dialects.completions import CompletionsDialect
 from sluice_gateway.dialects.dialect import Dialect, EmbeddingDialect, ErrorWriter
 from sluice_gateway.dialects.embeddings import EmbeddingsDialect
+from sluice_gateway.dialects.messages import MessagesDialect, count_tokens
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 
 CHAT: Mapping[Shape, Dialect] = {
     Shape.CHAT: ChatDialect(),
     Shape.COMPLETIONS: CompletionsDialect(),
+    Shape.MESSAGES: MessagesDialect(),
 }
 EMBEDDINGS: Mapping[Shape, EmbeddingDialect] = {Shape.EMBEDDINGS: EmbeddingsDialect()}
 
+LOCAL: Mapping[Shape, Callable[[dict[str, Any]], bytes]] = {Shape.COUNT_TOKENS: count_tokens}
+"""What the gateway answers by itself, from the request's document, where a provider has no such endpoint."""
+
 _OPENAI = OpenAIErrors()
-_ERRORS: Mapping[Shape, ErrorWriter] = {**CHAT, **EMBEDDINGS}
+_ERRORS: Mapping[Shape, ErrorWriter] = {**CHAT, **EMBEDDINGS, Shape.COUNT_TOKENS: CHAT[Shape.MESSAGES]}
 
 
 def errors_of(shape: Shape) -> ErrorWriter:
