@@ -1,8 +1,9 @@
 """From what users wrote to what gateways read and users are told: gather, compile, render, apply, status.
 
-Three kinds of work, each a key of the queue. RESOURCES reads the world afresh, and has everything else looked at; a
-gateway's key has its configuration published; STATUSES has every resource told what is known about it. All of them may
-be done at any time and as often as anybody likes: what is right already is not written.
+Four kinds of work, each a key of the queue. RESOURCES reads the world afresh, and has everything else looked at; a
+gateway's key has its configuration published; STRAYS has deleted what Deployments have left behind; STATUSES has every
+resource told what is known about it. All of them may be done at any time and as often as anybody likes: what is right
+already is not written.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from sluice_operator.kube.kinds import KINDS, metadata_of
 from sluice_operator.kube.together import race, together
 from sluice_operator.publication import Publication, Publisher
 from sluice_operator.status import Deployed, Status, statuses
+from sluice_operator.strays import Strays
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.telemetry.metrics import Metrics
 from sluice_operator.work import WorkQueue
@@ -29,6 +31,7 @@ from sluice_operator.writing import Writer
 
 RESOURCES: Final = "resources"
 STATUSES: Final = "statuses"
+STRAYS: Final = "strays"
 Key = str | GatewayKey
 
 SETTLE_SECONDS: Final = 0.2
@@ -42,6 +45,7 @@ class Tools:
     gatherer: Gatherer
     publisher: Publisher
     writer: Writer
+    strays: Strays
     events: Events
     watch: Callable[[World], None]
     now: Callable[[], datetime]
@@ -100,6 +104,10 @@ class Reconciler:
                 self._queue.add(gateway)
             if not keys:
                 self._queue.add(STATUSES)
+            if self._world and self._tools.strays.places(self._world):
+                self._queue.add(STRAYS)
+        elif key == STRAYS:
+            await self._strays()
         elif isinstance(key, tuple):
             await self._gateway(key)
         else:
@@ -134,6 +142,12 @@ class Reconciler:
         await self._tell_events(published)
         if published.failure:
             raise published.failure
+
+    async def _strays(self) -> None:
+        count = await self._tools.strays.remove(self._world) if self._world else 0
+        if count:
+            self._tools.logger.info("former gateways' objects deleted", objects=count)
+            self._queue.add(RESOURCES)  # a name may be free now that another gateway waits for
 
     def _forget(self, key: GatewayKey) -> None:
         gone = self._published.pop(key, None)

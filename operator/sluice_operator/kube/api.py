@@ -112,6 +112,10 @@ class Api:
         listing = await self._list(kind, namespace, labels, Stub.of, accept=_STUB_LISTS)
         return listing.items, listing.resource_version
 
+    async def list_metadata(self, kind: Kind, namespace: str, *, labels: str) -> tuple[Document, ...]:
+        """Objects without their content: enough to tell whose they are, and to delete them."""
+        return (await self._list(kind, namespace, labels, _same, accept=_STUB_LISTS)).items
+
     async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncGenerator[Stub, None]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sluice_operator.render.gateway import GatewayObject, Object
+from sluice_operator.render.gateway import MANAGED_BY, GatewayObject, Object
 
 
 class ObjectKey(NamedTuple):
@@ -53,6 +53,14 @@ def is_owned(gateway: GatewayObject, found: Object) -> bool:
     """Whether an object is the gateway's own."""
     owners = found["metadata"].get("ownerReferences") or ()
     return any(owner["uid"] == gateway.uid for owner in owners)
+
+
+def is_marked(found: Object) -> bool:
+    """Whether the operator wrote an object: its label, which anyone may copy, and its part in the managed fields."""
+    about = found["metadata"]
+    writers = {(entry.get("manager"), entry.get("operation")) for entry in about.get("managedFields") or ()}
+    label = (about.get("labels") or {}).get("app.kubernetes.io/managed-by")
+    return label == MANAGED_BY and (MANAGED_BY, "Apply") in writers
 
 
 def covers(live: Any, wanted: Any, field: str = "") -> bool:
