@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from sluice_config.published import GATEWAY_LABEL
 from sluice_operator.render.gateway import MANAGED_BY, GatewayObject, Object
 
 
@@ -34,7 +35,7 @@ def changes(children: Iterable[Object], live: Live) -> list[Object]:
 
 
 def foreign(gateway: GatewayObject, children: Iterable[Object], live: Live) -> list[ObjectKey]:
-    """Names of children that belong to somebody else: objects without the gateway as their owner are left alone."""
+    """Names of children that belong to somebody else: objects that are not the gateway's own are left alone."""
     keys = dict.fromkeys(map(key_of, children))
     return [key for key in keys if key in live and not is_owned(gateway, live[key])]
 
@@ -50,9 +51,16 @@ def obsolete(gateway: GatewayObject, children: Iterable[Object], live: Live) -> 
 
 
 def is_owned(gateway: GatewayObject, found: Object) -> bool:
-    """Whether an object is the gateway's own."""
+    """Whether an object is the gateway's own, or was a former one's and is nobody's now.
+
+    That is what a Deployment leaves behind that is deleted without its children (``kubectl delete --cascade=orphan``).
+    An owner of the Deployment's name with another uid is gone: a name is one object's at a time.
+    """
     owners = found["metadata"].get("ownerReferences") or ()
-    return any(owner["uid"] == gateway.uid for owner in owners)
+    if any(owner["uid"] == gateway.uid for owner in owners):
+        return True
+    former = all(owner["kind"] == "Deployment" and owner["name"] == gateway.deployment for owner in owners)
+    return former and is_marked(found) and found["metadata"]["labels"].get(GATEWAY_LABEL) == gateway.name
 
 
 def is_marked(found: Object) -> bool:
