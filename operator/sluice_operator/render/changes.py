@@ -16,6 +16,7 @@ class ObjectKey(NamedTuple):
 
 _WHOLE = {"data", "binaryData"}
 _SHARED = {"ownerReferences"}
+_OWN_WRITER = (MANAGED_BY, "Apply")
 
 Live = Mapping[ObjectKey, Object]
 """The objects that are there, by identity."""
@@ -31,7 +32,27 @@ def changes(children: Iterable[Object], live: Live) -> list[Object]:
 
     Fields that a child does not mention are not looked at: they are the API server's or somebody else's.
     """
-    return [child for child in children if not covers(live.get(key_of(child)), child)]
+    return [child for child in children if is_changed(child, live.get(key_of(child)))]
+
+
+def is_changed(child: Object, found: Object | None) -> bool:
+    """Whether what is there is not as meant: something is missing or different, or has entries that nobody meant."""
+    return not covers(found, child) or any(_entries(found or {}, field) - _entries(child, field) for field in _WHOLE)
+
+
+def strange(child: Object, found: Object) -> dict[str, set[str]]:
+    """Entries of data that applying the child leaves where they are, by field: not, or not only, set by that."""
+    writers = found["metadata"].get("managedFields") or ()
+    result = {}
+    for field in _WHOLE:
+        ours, others = set[str](), set[str]()
+        for writer in writers:
+            own = (writer.get("manager"), writer.get("operation")) == _OWN_WRITER
+            (ours if own else others).update((writer.get("fieldsV1") or {}).get(f"f:{field}") or ())
+        many = {key for key in _entries(found, field) - _entries(child, field) if f"f:{key}" not in ours - others}
+        if many:
+            result[field] = many
+    return result
 
 
 def foreign(gateway: GatewayObject, children: Iterable[Object], live: Live) -> list[ObjectKey]:
@@ -68,7 +89,11 @@ def is_marked(found: Object) -> bool:
     about = found["metadata"]
     writers = {(entry.get("manager"), entry.get("operation")) for entry in about.get("managedFields") or ()}
     label = (about.get("labels") or {}).get("app.kubernetes.io/managed-by")
-    return label == MANAGED_BY and (MANAGED_BY, "Apply") in writers
+    return label == MANAGED_BY and _OWN_WRITER in writers
+
+
+def _entries(found: Object, field: str) -> set[str]:
+    return set(found.get(field) or ()) if found.get("kind") in {"ConfigMap", "Secret"} else set()
 
 
 def covers(live: Any, wanted: Any, field: str = "") -> bool:

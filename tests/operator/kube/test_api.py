@@ -53,6 +53,15 @@ async def test_apply_under_a_condition(kube: Api, namespace: str):
         await kube.apply(document)
 
 
+async def test_merge_takes_out_what_others_have_added_to_what_was_read(kube: Api, namespace: str):
+    made = await kube.apply(config_map(namespace, a="1"))
+    patch = CONFIG_MAP.document(namespace, "one", data={"a": None})
+    patch["metadata"] |= {name: metadata_of(made)[name] for name in ("uid", "resourceVersion")}
+    assert "data" not in await kube.merge(patch)
+    with pytest.raises(Conflict):
+        await kube.merge(patch)
+
+
 async def test_delete_only_what_was_read(kube: Api, namespace: str):
     old = await kube.apply(config_map(namespace, a="1"))
     new = await kube.apply(config_map(namespace, a="2"))
