@@ -164,7 +164,9 @@ class Gatherer:
             return None
         version = _version(document)
         parsed = self._parsed.get(version) or parse(document)
-        subject = Subject(key_of(document), metadata_of(document).get("generation", 1), document.get("status"))
+        metadata = metadata_of(document)
+        generation, version_there = metadata.get("generation", 1), metadata["resourceVersion"]
+        subject = Subject(key_of(document), generation, document.get("status"), version_there)
         return _Read(version, parsed, subject)
 
     async def _list_deployments(self, scope: str | None) -> tuple[Document, ...]:

@@ -13,16 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sluice_config.resources import ResourceKey
 from sluice_operator.acknowledgement import Acknowledgements, Wanted
 from sluice_operator.errors import OperatorError
 from sluice_operator.events import Events
 from sluice_operator.gather import GatewayKey, Gatherer, World
-from sluice_operator.kube.errors import Forbidden, KubeError, NotFound, Rejected
+from sluice_operator.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected
 from sluice_operator.kube.kinds import KINDS, metadata_of
 from sluice_operator.kube.together import race, together
 from sluice_operator.publication import Publication, Publisher
-from sluice_operator.status import Deployed, Status, statuses
+from sluice_operator.status import Deployed, Status, Subject, statuses
 from sluice_operator.strays import Strays
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.telemetry.metrics import Metrics
@@ -170,7 +169,7 @@ class Reconciler:
         deployed = list(map(self._deployed, published))
         subjects = list(world.subjects.values())
         changed = await asyncio.to_thread(statuses, subjects, world.resources, deployed, self._tools.now())
-        failures = await together(self._write_status, sorted(changed.items()))
+        failures = await together(self._write_status, [(world.subjects[key], changed[key]) for key in sorted(changed)])
         for publication, one in zip(published, deployed, strict=True):
             await self._tell(publication, "ConfigurationRefused", _refusal(one))
         for failure in failures:
@@ -199,19 +198,26 @@ class Reconciler:
         self._tools.metrics.pods_behind.labels(str(deployed.gateway)).set(self._acknowledgements.behind(key) or 0)
         return replace(deployed, pods=pods)
 
-    async def _write_status(self, change: tuple[ResourceKey, Status]) -> KubeError | None:
+    async def _write_status(self, change: tuple[Subject, Status]) -> KubeError | None:
         """Write one status. A resource that can't take its own keeps no other from theirs."""
-        key, status = change
+        subject, status = change
+        key = subject.key
         document = KINDS[key.kind].document(key.namespace, key.name, status=status)
+        # Else what was made anew under the name would get it. The server does not look at the uid here.
+        document["metadata"]["resourceVersion"] = subject.resource_version
         try:
             written = await self._tools.writer.apply_status(document)
         except NotFound:  # deleted meanwhile
             return None
+        except Conflict:
+            self._queue.add(RESOURCES)
+            return None
         except KubeError as error:
             return error
         subjects = self._world.subjects if self._world else {}  # read before or after this was written
-        if key in subjects:
-            subjects[key] = replace(subjects[key], status=written.get("status"))
+        if key in subjects and subjects[key].resource_version == subject.resource_version:
+            version = metadata_of(written)["resourceVersion"]
+            subjects[key] = replace(subjects[key], status=written.get("status"), resource_version=version)
         return None
 
     async def _tell_events(self, published: Publication) -> None:

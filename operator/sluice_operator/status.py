@@ -72,6 +72,7 @@ class Subject:
     key: ResourceKey
     generation: int
     status: Status | None = None
+    resource_version: str = ""
 
 
 def parts_of(snapshot: Snapshot) -> Parts:

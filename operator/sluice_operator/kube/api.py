@@ -154,7 +154,10 @@ class Api:
         return await self._patch(document, kind, namespace, name, MERGE)
 
     async def apply_status(self, document: Document) -> Document:
-        """Server-side apply of the status alone."""
+        """Server-side apply of the status alone. With a resourceVersion in the document, raises Conflict as ``apply``.
+
+        A uid in the document is no condition: the server passes over it where custom resources have a status.
+        """
         kind, namespace, name = _place(document)
         return await self._patch(document, kind, namespace, f"{name}/status", APPLY)
 

@@ -83,6 +83,18 @@ async def test_a_status_has_a_place_of_its_own(kube: Api, site: Site):
         await kube.apply_status(MODEL_ROUTE.document(site.namespace, "gone", status=status))
 
 
+async def test_a_status_is_for_one_object_and_not_for_the_next_of_its_name(kube: Api, site: Site):
+    site.apply(route())
+    old = site.get("modelroutes", "chat")["metadata"]["resourceVersion"]
+    site.delete("modelroutes", "chat")
+    site.apply(route())
+    document = MODEL_ROUTE.document(site.namespace, "chat", status={"models": "old"})
+    document["metadata"]["resourceVersion"] = old
+    with pytest.raises(Conflict):
+        await kube.apply_status(document)
+    assert "status" not in site.get("modelroutes", "chat")
+
+
 async def test_lists_are_whole_whatever_their_pages(kube: Api, namespace: str):
     names = [f"item-{number:03}" for number in range(501)]
     turns = asyncio.Semaphore(16)
