@@ -52,7 +52,7 @@ class Deployed:
 
     `known` has the parts of recent snapshots by digest: with it, a pod that still runs the previous one counts for all
     resources that have not changed since. `taken` says which object of somebody else is in the way, when one is;
-    `unwritten` why the configuration could not be written, when it could not.
+    `unwritten` why the configuration could not be written, when it could not; `unasked` why pods could not be found.
     """
 
     gateway: Gateway
@@ -63,6 +63,7 @@ class Deployed:
     known: Mapping[str, Parts] = field(default_factory=dict)
     taken: str = ""
     unwritten: str = ""
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,8 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     running = sum(view.runs(pod, key) for view, pod in every)
     pods = f"{running}/{len(every)} pods"
     names = ", ".join(str(view.deployed.gateway) for view in using)
-    unwritten = next((f"; not written: {view.deployed.unwritten}" for view in using if view.deployed.unwritten), "")
-    if not every and not unwritten:
+    failures = _failures([view.deployed for view in using])
+    if not every and not failures:
         return Condition("Programmed", "False", "NoPods", f"no pod of gateway {names} is ready"), pods
     if every and running == len(every):
         return Condition("Programmed", "True", "Programmed", pods), pods
@@ -187,7 +188,17 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     ]
     if refusals:
         return Condition("Programmed", "False", "Refused", f"{pods}; {min(refusals)}"), pods
-    return Condition("Programmed", "False", "Pending", f"{pods}{unwritten}"), pods
+    return Condition("Programmed", "False", "Pending", f"{pods}{failures}"), pods
+
+
+def _failures(using: Iterable[Deployed]) -> str:
+    """What keeps the operator itself from its work: the first of each kind."""
+    told: dict[str, str] = {}
+    for one in using:
+        for what, why in (("not written", one.unwritten), ("pods can't be found", one.unasked)):
+            if why:
+                told.setdefault(what, why)
+    return "".join(f"; {what}: {why}" for what, why in told.items())
 
 
 def _unused(compiled: Conditions) -> Condition:

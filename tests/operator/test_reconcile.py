@@ -38,7 +38,7 @@ def reconciler(kube: Api, site: Site) -> tuple[Reconciler, WorkQueue[Key]]:
         logger=logger,
         metrics=Metrics(),
     )
-    return Reconciler(queue, Acknowledgements(kube, asyncio.sleep, lambda _: None), tools), queue
+    return Reconciler(queue, Acknowledgements(kube, asyncio.sleep, lambda _: None, logger), tools), queue
 
 
 async def test_a_resource_that_was_made_anew_does_not_get_the_status_of_the_one_before(kube: Api, site: Site):

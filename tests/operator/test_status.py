@@ -105,6 +105,14 @@ def test_what_could_not_be_written_is_told():
     assert reasons(status)["Programmed"] == ("False", "Pending")
 
 
+def test_pods_that_could_not_be_found_are_not_said_to_be_none():
+    status = told(SERVED, [deployed(SERVED, unasked="GET pods default: 403 not yours")])[CHAT]
+    assert message(status) == "0/0 pods; pods can't be found: GET pods default: 403 not yours"
+    assert reasons(status)["Programmed"] == ("False", "Pending")
+    status = told(SERVED, [deployed(SERVED, runs(), unasked="GET pods default: 500")])[CHAT]
+    assert message(status) == "1/1 pods"
+
+
 def test_a_pod_with_the_previous_configuration_counts_for_what_has_not_changed():
     before = Resources([route("chat", ["chat"], [TARGET]), route("other", ["a"], [TARGET])], [provider("mock")])
     after = Resources([route("chat", ["chat"], [TARGET]), route("other", ["b"], [TARGET])], [provider("mock")])
