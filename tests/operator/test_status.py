@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sluice_config.compile import Gateway, Resources, compile_resources
+from sluice_config.compile import Gateway, Resources, RoutesFrom, compile_resources
 from sluice_config.resources import ResourceKey
 from sluice_operator.status import Acknowledgement, Deployed, Refusal, Status, Subject, parts_of, statuses
 from tests.support.resources import cache, provider, route
@@ -151,6 +151,20 @@ def test_the_gateway_that_takes_a_route_decides():
     views = [deployed(SERVED, gateway=far), deployed(SERVED, runs())]
     for order in (views, views[::-1]):
         assert reasons(told(SERVED, order)[CHAT])["Ready"] == ("True", "Programmed")
+
+
+def test_another_gateways_view_of_a_route_means_nothing():
+    """It would say that it does not take the route; its own one says that its name is lost."""
+    ref = {"name": "edge", "namespace": "far"}
+    routes = [
+        route("chat", ["chat"], [TARGET], gatewayRef=ref, creationTimestamp="2026-01-02T00:00:00Z"),
+        route("elder", ["chat"], [TARGET], gatewayRef=ref, creationTimestamp="2026-01-01T00:00:00Z"),
+    ]
+    resources = Resources(routes, [provider("mock")])
+    edge = Gateway("far", "edge", RoutesFrom.ALL)
+    views = [deployed(resources), deployed(resources, gateway=edge)]
+    for order in (views, views[::-1]):
+        assert reasons(told(resources, order)[CHAT])["Accepted"] == ("False", "Conflicted")
 
 
 def test_a_taken_name_is_the_routes_matter():
