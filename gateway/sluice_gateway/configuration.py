@@ -62,26 +62,19 @@ class Configuration:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def take(self, event: Loaded | Refused) -> None:
-        """Serve what was loaded, or note why the last good state stays."""
+        """Serve what was loaded, as far as it can be, or note why the last good state stays."""
         if isinstance(event, Loaded):
-            try:
-                # Aside, in a thread: a table of thousands of routes must not hold up streams.
-                table = await asyncio.to_thread(
-                    build_table, event.snapshot, event.digest, event.credentials, self._http
-                )
-            except ValueError as error:  # of an Endpoint, which quotes no value
-                reason = f"a provider can't be called as its policy says: {error}"
-                event = Refused(reason, event.findings, event.digest)
-            else:
-                self._serve(event, table)
-        if isinstance(event, Refused):
+            # Aside, in a thread: a table of thousands of routes must not hold up streams.
+            table = await asyncio.to_thread(build_table, event.snapshot, event.digest, event.credentials, self._http)
+            self._serve(event, table)
+        else:
             self._refuse(event)
         if self._observer is not None:
             self._observer(event)
 
     def _serve(self, event: Loaded, table: RoutingTable) -> None:
         self.table, self.callers = table, Callers(event.callers, required=self._auth)
-        self._loaded, self._refused = event, None
+        self._loaded, self._refused = event, _in_part(event, table)
         self._metrics.loads.labels("loaded").inc()
         self._metrics.config.clear()
         self._metrics.config.labels(event.digest).set(1)
@@ -93,6 +86,8 @@ class Configuration:
             origin=event.origin,
             routes=len(event.snapshot.routes),
         )
+        for finding in table.left_out:
+            self._logger.error("provider left out", provider=str(finding.resource), reason=finding.message)
 
     def _refuse(self, event: Refused) -> None:
         self._refused = event
@@ -116,6 +111,15 @@ class Configuration:
             "findings": _described(loaded.findings if loaded else ()),
             "refused": _refusal(refused) if refused else None,
         }
+
+
+def _in_part(event: Loaded, table: RoutingTable) -> Refused | None:
+    """What was refused of a configuration that is served without it."""
+    if not table.left_out:
+        return None
+    first = table.left_out[0]
+    findings = tuple(LocatedFinding(finding, "", 0) for finding in table.left_out)
+    return Refused(f"{first.resource}: {first.message}", findings, event.digest)
 
 
 def _counted(snapshot: Snapshot) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """What the pods of a gateway say that they run: nothing is live before a pod says so."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +13,7 @@ from sluice_operator.kube.errors import Forbidden, KubeError
 from sluice_operator.kube.kinds import DEPLOYMENT, POD, Document, metadata_of
 from sluice_operator.kube.together import together
 from sluice_operator.status import Acknowledgement, Refusal
+from sluice_operator.telemetry.log import Logger
 from sluice_operator.work import Sleep
 
 PORT: Final = 9090
@@ -29,6 +29,8 @@ FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
 SILENCE_SECONDS: Final = 60.0
 """What a pod said last stands for so long while it does not answer: a slow pod must not make every status flap."""
+FAILING_SECONDS: Final = 5.0
+"""Of nothing but failures to find pods, before that is told: whatever passes sooner must not change any status."""
 CALM_SECONDS: Final = 10.0
 """Between looks at pods that agree."""
 
@@ -51,6 +53,8 @@ class _Watched:
     wanted: Wanted
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pods: tuple[Acknowledgement, ...] | None = None
+    failing_since: float | None = None
+    failure: str = ""
     heard: dict[str, tuple[Acknowledgement, float]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
@@ -61,8 +65,8 @@ class Acknowledgements:
     ``notify`` is called with a gateway's key when its pods say something new. Works while ``run`` runs.
     """
 
-    def __init__(self, api: Api, sleep: Sleep, notify: Callable[[GatewayKey], None]) -> None:
-        self._api, self._sleep, self._notify = api, sleep, notify
+    def __init__(self, api: Api, sleep: Sleep, notify: Callable[[GatewayKey], None], logger: Logger) -> None:
+        self._api, self._sleep, self._notify, self._logger = api, sleep, notify, logger
         self._watched: dict[GatewayKey, _Watched] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -91,14 +95,21 @@ class Acknowledgements:
             self._watched[key].changed.set()
 
     def said(self, key: GatewayKey) -> tuple[Acknowledgement, ...] | None:
-        """What the Ready pods said last; None before they were asked for the first time."""
+        """What the Ready pods said last; None before they were asked, or that has failed for long."""
         watched = self._watched.get(key)
         return watched.pods if watched else None
 
-    def behind(self, key: GatewayKey) -> int | None:
-        """How many of the Ready pods do not run what they should; None before they were asked for the first time."""
+    def failure(self, key: GatewayKey) -> str:
+        """Why the pods can't be found; empty while they can."""
         watched = self._watched.get(key)
-        return None if watched is None or watched.pods is None else behind(watched.pods, watched.wanted)
+        return watched.failure if watched else ""
+
+    def behind(self, key: GatewayKey) -> int | None:
+        """How many Ready pods do not run what they should; None before they were asked, and when they can't be."""
+        watched = self._watched.get(key)
+        if watched is None or watched.pods is None or watched.failure:
+            return None
+        return behind(watched.pods, watched.wanted)
 
     def forget(self, key: GatewayKey) -> None:
         """Ask no more: the gateway is gone."""
@@ -114,16 +125,32 @@ class Acknowledgements:
         while True:
             watched.changed.clear()
             wanted = watched.wanted
-            with contextlib.suppress(KubeError):  # what was said last stands until the next look
-                pods = await self._ask(key[0], wanted.deployment, watched)
-                if pods != watched.pods:
-                    watched.pods = pods
-                    self._notify(key)
+            before = (watched.pods, watched.failure)
+            try:
+                watched.pods = await self._ask(key[0], wanted.deployment, watched)
+            except KubeError as error:
+                self._failed(key, watched, error)
+            else:
+                watched.failing_since, watched.failure = None, ""
+            if (watched.pods, watched.failure) != before:
+                self._notify(key)
             calm = watched.pods is not None and not behind(watched.pods, wanted)
             if await self._changes(watched, CALM_SECONDS if calm else pause):
                 pause = FIRST_PAUSE
             else:
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _failed(self, key: GatewayKey, watched: _Watched, error: KubeError) -> None:
+        """What was said last stands, but not without the right to ask. What was never said is waited for no more."""
+        now = asyncio.get_running_loop().time()
+        watched.failing_since = now if watched.failing_since is None else watched.failing_since
+        if now - watched.failing_since < FAILING_SECONDS:
+            return
+        if not watched.failure:
+            self._logger.warning("pods not asked", gateway="/".join(key), reason=error.reason, error=str(error))
+        watched.failure = str(error)
+        if watched.pods is None or isinstance(error, Forbidden):
+            watched.pods = ()
 
     async def _changes(self, watched: _Watched, seconds: float) -> bool:
         """Whether something changed within so many seconds."""
@@ -136,11 +163,8 @@ class Acknowledgements:
         return watched.changed.is_set()
 
     async def _ask(self, namespace: str, deployment: str, watched: _Watched) -> tuple[Acknowledgement, ...]:
-        try:
-            found = await self._api.get(DEPLOYMENT, namespace, deployment)
-            listed = await self._api.list(POD, namespace, labels=selector(found))
-        except Forbidden:  # who may not list pods knows of none
-            return ()
+        found = await self._api.get(DEPLOYMENT, namespace, deployment)
+        listed = await self._api.list(POD, namespace, labels=selector(found))
         ready = sorted((pod for pod in listed if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
         answers = await together(self._ask_pod, ready, MOST_AT_ONCE)
         now = asyncio.get_running_loop().time()

@@ -9,7 +9,18 @@ from sluice_config.shards import Index
 from sluice_operator.kube.api import Api
 from sluice_operator.kube.kinds import AUTOSCALER, CONFIG_MAP, KINDS, SECRET, Document, metadata_of
 from sluice_operator.kube.together import together
-from sluice_operator.render import GatewayObject, Object, ObjectKey, Rendered, changes, foreign, key_of, obsolete
+from sluice_operator.render import (
+    GatewayObject,
+    Object,
+    ObjectKey,
+    Rendered,
+    changes,
+    foreign,
+    is_changed,
+    key_of,
+    obsolete,
+    strange,
+)
 from sluice_operator.render.changes import is_owned
 from sluice_operator.writing import Writer
 
@@ -57,10 +68,21 @@ class Children:
         wanted, unwanted = changes(rendered.children, live), obsolete(owner, rendered.children, live)
         for child in wanted:
             key = key_of(child)
-            live[key] = await self._writer.apply(_unless_changed(child, live.get(key)))
+            live[key] = await self._put(child, live.get(key))
         for key in unwanted:
             await self._writer.delete(live[key])
         return Written(len(wanted) + len(unwanted))
+
+    async def _put(self, child: Object, found: Document | None) -> Document:
+        """Make the object what it should be: what others have added to its data is taken out, which apply leaves in."""
+        if found is not None and (entries := strange(child, found)):
+            nothing = {field: dict.fromkeys(sorted(keys)) for field, keys in entries.items()}
+            kind = KINDS[child["kind"]]
+            named = kind.document(child["metadata"]["namespace"], child["metadata"]["name"], **nothing)
+            found = await self._writer.merge(_unless_changed(named, found))
+            if not is_changed(child, found):
+                return found
+        return await self._writer.apply(_unless_changed(child, found))
 
     async def sweep(self, owner: GatewayObject, index: Index) -> None:
         """Delete the shards that the index names no more: once no pod can be about to read them."""

@@ -17,7 +17,7 @@ from sluice_operator.errors import CannotListen, InvalidSetting, OperatorError
 from sluice_operator.kube.access import Access
 from sluice_operator.process import Process
 from sluice_operator.settings import Settings
-from sluice_operator.telemetry.log import LibraryLines, Logger, make_logger
+from sluice_operator.telemetry.log import LibraryLines, Logger, log_defects, make_logger
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ, namespaces=arguments.namespaces, listen=arguments.listen, kubeconfig=arguments.kubeconfig
         )
         logger = make_logger(level=settings.log_level)
+        log_defects(logger)
         logging.basicConfig(handlers=[LibraryLines(logger)], level=logging.WARNING)
         return uvloop.run(_run(settings, logger))
     except InvalidSetting as error:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from sluice_config.compile import Gateway, Resources, RoutesFrom
+from sluice_config.compile import ByGateway, Gateway, Resources, RoutesFrom
 from sluice_config.findings import Finding, Level
 from sluice_config.published import GATEWAY_LABEL, ROUTES_FROM
 from sluice_config.resources import (
@@ -95,18 +95,21 @@ class FoundGateway:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything at (about) one moment. `subjects` are all resources with their status, also the unreadable ones."""
+    """Everything at (about) one moment. `subjects` are all resources with their status, also the unreadable ones.
+
+    `by_gateway` has the same resources, sorted.
+    """
 
     resources: Resources
     subjects: dict[ResourceKey, Subject]
     gateways: Mapping[GatewayKey, FoundGateway]
     secrets: Mapping[ObjectKey, SecretData]
+    by_gateway: ByGateway
 
-    @property
-    def values(self) -> dict[CredentialRef, bytes]:
-        """What references to credentials stand for, as far as they are there."""
+    def values(self, resources: Resources) -> dict[CredentialRef, bytes]:
+        """What these resources' references to credentials stand for, as far as they are there."""
         found = {}
-        for namespace, name, key in secret_refs(self.resources):
+        for namespace, name, key in secret_refs(resources):
             secret = self.secrets.get((namespace, name))
             if secret and key in secret.values:
                 found[CredentialRef(namespace=namespace, name=name, key=key)] = secret.values[key]
@@ -153,7 +156,7 @@ class Gatherer:
         subjects = {one.subject.key: one.subject for one in found}
         deployments = await together(self._list_deployments, self._scopes)
         gateways = await self._gateways(document for listing in deployments for document in listing)
-        return World(resources, subjects, gateways, secrets)
+        return World(resources, subjects, gateways, secrets, ByGateway(resources))
 
     async def _read_place(self, place: tuple[Kind, str | None]) -> tuple[_Read | None, ...]:
         return await self._api.each(*place, self._take)
@@ -164,7 +167,9 @@ class Gatherer:
             return None
         version = _version(document)
         parsed = self._parsed.get(version) or parse(document)
-        subject = Subject(key_of(document), metadata_of(document).get("generation", 1), document.get("status"))
+        metadata = metadata_of(document)
+        generation, version_there = metadata.get("generation", 1), metadata["resourceVersion"]
+        subject = Subject(key_of(document), generation, document.get("status"), version_there)
         return _Read(version, parsed, subject)
 
     async def _list_deployments(self, scope: str | None) -> tuple[Document, ...]:

@@ -23,6 +23,7 @@ from sluice_operator.publication import Publisher
 from sluice_operator.reconcile import RESOURCES, Key, Reconciler, Tools
 from sluice_operator.server import Server
 from sluice_operator.settings import Settings
+from sluice_operator.strays import Strays
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.telemetry.metrics import Metrics
 from sluice_operator.watching.resources import Change, ResourceWatch
@@ -61,7 +62,7 @@ class Process:
             now=_now,
         )
         self._writer = Writer(self._api, self._election.check, self._metrics)
-        self._acknowledgements = Acknowledgements(self._api, asyncio.sleep, self._acknowledged)
+        self._acknowledgements = Acknowledgements(self._api, asyncio.sleep, self._acknowledged, logger)
         self._stubs = StubWatches(self._api, self._stub_changed, asyncio.sleep, random.random)
         self._resources = ResourceWatch(access, settings.namespaces, self._changed, random.random)
         self._reconciler = Reconciler(self._queue, self._acknowledgements, self._tools())
@@ -142,6 +143,7 @@ class Process:
             gatherer=Gatherer(self._api, self._settings.namespaces),
             publisher=Publisher(Children(self._api, self._writer)),
             writer=self._writer,
+            strays=Strays(self._api, self._writer, self._logger, self._settings.namespaces or ()),
             events=Events(self._writer, self._settings.identity, _now),
             watch=lambda world: self._stubs.follow(interests(world)),
             now=_now,

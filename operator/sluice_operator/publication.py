@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sluice_config.compile import Resources
 from sluice_config.shards import Index
 from sluice_operator.children import Children, Live, Written, credentials_key, index_key
 from sluice_operator.gather import FoundGateway, GatewayKey, World
 from sluice_operator.kube.errors import KubeError
-from sluice_operator.render import Configuration, configure, read_index, render
+from sluice_operator.render import Configuration, Values, configure, read_index, render
 from sluice_operator.status import Deployed, Parts, parts_of
 
 RECENT: Final = 4
@@ -45,11 +46,13 @@ class Publisher:
         except KubeError as error:
             failure = error
         previous = read_index(live.get(index_key(owner)))
-        configuration, parts = await asyncio.to_thread(_configured, found, world, previous)
+        resources = world.by_gateway.of(found.gateway)
+        values = world.values(resources)
+        configuration, parts = await asyncio.to_thread(_configured, found, resources, values, previous)
         rendered = render(
             owner,
             configuration,
-            world.resources.routes,
+            resources.routes,
             previous=previous,
             live_credentials=live.get(credentials_key(owner)),
             new_revision=lambda: secrets.token_hex(8),
@@ -89,7 +92,9 @@ class Publisher:
         return dict(recent)
 
 
-def _configured(found: FoundGateway, world: World, previous: Index | None) -> tuple[Configuration, Parts]:
+def _configured(
+    found: FoundGateway, resources: Resources, values: Values, previous: Index | None
+) -> tuple[Configuration, Parts]:
     """Pure, and for ten thousand routes some seconds of work."""
-    configuration = configure(found.gateway, world.resources, world.values, previous)
+    configuration = configure(found.gateway, resources, values, previous)
     return configuration, parts_of(configuration.compiled.snapshot)

@@ -1,8 +1,9 @@
 """From what users wrote to what gateways read and users are told: gather, compile, render, apply, status.
 
-Three kinds of work, each a key of the queue. RESOURCES reads the world afresh, and has everything else looked at; a
-gateway's key has its configuration published; STATUSES has every resource told what is known about it. All of them may
-be done at any time and as often as anybody likes: what is right already is not written.
+Four kinds of work, each a key of the queue. RESOURCES reads the world afresh, and has everything else looked at; a
+gateway's key has its configuration published; STRAYS has deleted what Deployments have left behind; STATUSES has every
+resource told what is known about it. All of them may be done at any time and as often as anybody likes: what is right
+already is not written.
 """
 
 import asyncio
@@ -12,16 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sluice_config.resources import ResourceKey
 from sluice_operator.acknowledgement import Acknowledgements, Wanted
 from sluice_operator.errors import OperatorError
 from sluice_operator.events import Events
 from sluice_operator.gather import GatewayKey, Gatherer, World
-from sluice_operator.kube.errors import Forbidden, KubeError, NotFound, Rejected
+from sluice_operator.kube.errors import Conflict, Forbidden, KubeError, NotFound, Rejected
 from sluice_operator.kube.kinds import KINDS, metadata_of
 from sluice_operator.kube.together import race, together
 from sluice_operator.publication import Publication, Publisher
-from sluice_operator.status import Deployed, Status, statuses
+from sluice_operator.status import Deployed, Status, Subject, statuses
+from sluice_operator.strays import Strays
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.telemetry.metrics import Metrics
 from sluice_operator.work import WorkQueue
@@ -29,6 +30,7 @@ from sluice_operator.writing import Writer
 
 RESOURCES: Final = "resources"
 STATUSES: Final = "statuses"
+STRAYS: Final = "strays"
 Key = str | GatewayKey
 
 SETTLE_SECONDS: Final = 0.2
@@ -42,6 +44,7 @@ class Tools:
     gatherer: Gatherer
     publisher: Publisher
     writer: Writer
+    strays: Strays
     events: Events
     watch: Callable[[World], None]
     now: Callable[[], datetime]
@@ -100,6 +103,10 @@ class Reconciler:
                 self._queue.add(gateway)
             if not keys:
                 self._queue.add(STATUSES)
+            if self._world and self._tools.strays.places(self._world):
+                self._queue.add(STRAYS)
+        elif key == STRAYS:
+            await self._strays()
         elif isinstance(key, tuple):
             await self._gateway(key)
         else:
@@ -135,6 +142,12 @@ class Reconciler:
         if published.failure:
             raise published.failure
 
+    async def _strays(self) -> None:
+        count = await self._tools.strays.remove(self._world) if self._world else 0
+        if count:
+            self._tools.logger.info("former gateways' objects deleted", objects=count)
+            self._queue.add(RESOURCES)  # a name may be free now that another gateway waits for
+
     def _forget(self, key: GatewayKey) -> None:
         gone = self._published.pop(key, None)
         self._unswept.discard(key)
@@ -156,7 +169,7 @@ class Reconciler:
         deployed = list(map(self._deployed, published))
         subjects = list(world.subjects.values())
         changed = await asyncio.to_thread(statuses, subjects, world.resources, deployed, self._tools.now())
-        failures = await together(self._write_status, sorted(changed.items()))
+        failures = await together(self._write_status, [(world.subjects[key], changed[key]) for key in sorted(changed)])
         for publication, one in zip(published, deployed, strict=True):
             await self._tell(publication, "ConfigurationRefused", _refusal(one))
         for failure in failures:
@@ -183,21 +196,28 @@ class Reconciler:
         pods = self._acknowledgements.said(key) or ()
         self._tools.metrics.pods.labels(str(deployed.gateway)).set(len(pods))
         self._tools.metrics.pods_behind.labels(str(deployed.gateway)).set(self._acknowledgements.behind(key) or 0)
-        return replace(deployed, pods=pods)
+        return replace(deployed, pods=pods, unasked=self._acknowledgements.failure(key))
 
-    async def _write_status(self, change: tuple[ResourceKey, Status]) -> KubeError | None:
+    async def _write_status(self, change: tuple[Subject, Status]) -> KubeError | None:
         """Write one status. A resource that can't take its own keeps no other from theirs."""
-        key, status = change
+        subject, status = change
+        key = subject.key
         document = KINDS[key.kind].document(key.namespace, key.name, status=status)
+        # Else what was made anew under the name would get it. The server does not look at the uid here.
+        document["metadata"]["resourceVersion"] = subject.resource_version
         try:
             written = await self._tools.writer.apply_status(document)
         except NotFound:  # deleted meanwhile
             return None
+        except Conflict:
+            self._queue.add(RESOURCES)
+            return None
         except KubeError as error:
             return error
         subjects = self._world.subjects if self._world else {}  # read before or after this was written
-        if key in subjects:
-            subjects[key] = replace(subjects[key], status=written.get("status"))
+        if key in subjects and subjects[key].resource_version == subject.resource_version:
+            version = metadata_of(written)["resourceVersion"]
+            subjects[key] = replace(subjects[key], status=written.get("status"), resource_version=version)
         return None
 
     async def _tell_events(self, published: Publication) -> None:

@@ -5,13 +5,14 @@ should be. Other resources' changes do not matter to it: a change of one route r
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sluice_config.codec import canonical
-from sluice_config.compile import Compiled, Gateway, Resources, compile_resources
+from sluice_config.compile import ByGateway, Compiled, Gateway, Resources, compile_resources
 from sluice_config.conditions import Condition, Conditions, condition, conditions_of
 from sluice_config.resources import CachePolicy, ResourceKey
 from sluice_config.snapshot import Cache, Provider, Route, Snapshot
@@ -52,7 +53,7 @@ class Deployed:
 
     `known` has the parts of recent snapshots by digest: with it, a pod that still runs the previous one counts for all
     resources that have not changed since. `taken` says which object of somebody else is in the way, when one is;
-    `unwritten` why the configuration could not be written, when it could not.
+    `unwritten` why the configuration could not be written, when it could not; `unasked` why pods could not be found.
     """
 
     gateway: Gateway
@@ -63,6 +64,7 @@ class Deployed:
     known: Mapping[str, Parts] = field(default_factory=dict)
     taken: str = ""
     unwritten: str = ""
+    unasked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Subject:
     key: ResourceKey
     generation: int
     status: Status | None = None
+    resource_version: str = ""
 
 
 def parts_of(snapshot: Snapshot) -> Parts:
@@ -88,18 +91,20 @@ def statuses(
 ) -> dict[ResourceKey, Status]:
     """The whole status of each resource whose status has to change; those that are right already are not in it.
 
-    `resources` is what all gateways were compiled from. `now` becomes the transition time of conditions whose status
-    changes.
+    `resources` is what all gateways were compiled from, each from its own part. `now` becomes the transition time of
+    conditions whose status changes.
     """
-    views = [_View(one, conditions_of(one.compiled, resources)) for one in deployed]
-    if not views:  # every resource still gets its conditions; no route has a gateway
-        nowhere = Gateway(namespace="", name="")
-        compiled = compile_resources(nowhere, resources)
-        views = [_View(Deployed(nowhere, compiled, "", "0"), conditions_of(compiled, resources))]
+    parts = ByGateway(resources)
+    views = [_View(one, conditions_of(one.compiled, parts.of(one.gateway))) for one in deployed]
+    views.append(_nowhere(parts.of_none(one.gateway for one in deployed)))
+    seen: dict[ResourceKey, list[_View]] = defaultdict(list)
+    for view in views:
+        for key in view.conditions:
+            seen[key].append(view)
     stores = {cache.key: _store(cache) for cache in resources.caches}
     result = {}
     for subject in subjects:
-        status = _status(subject, views, stores.get(subject.key), now)
+        status = _status(subject, seen[subject.key], stores.get(subject.key), now)
         if not _equal(status, subject.status or {}):
             result[subject.key] = status
     return result
@@ -127,8 +132,15 @@ class _View:
         return known is not None and known.get(key) == self.parts[key]
 
 
+def _nowhere(resources: Resources) -> _View:
+    """What no gateway is concerned with has its conditions too."""
+    nowhere = Gateway(namespace="", name="")
+    compiled = compile_resources(nowhere, resources)
+    return _View(Deployed(nowhere, compiled, "", "0"), conditions_of(compiled, resources))
+
+
 def _status(subject: Subject, views: Sequence[_View], store: str | None, now: datetime) -> Status:
-    compiled = _merged([view.conditions[subject.key] for view in views if subject.key in view.conditions])
+    compiled = _merged([view.conditions[subject.key] for view in views])
     using = [view for view in views if subject.key in view.parts]
     taken = next((view.deployed.taken for view in using if view.deployed.taken), "")
     if taken and subject.key.kind == "ModelRoute":
@@ -174,8 +186,8 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     running = sum(view.runs(pod, key) for view, pod in every)
     pods = f"{running}/{len(every)} pods"
     names = ", ".join(str(view.deployed.gateway) for view in using)
-    unwritten = next((f"; not written: {view.deployed.unwritten}" for view in using if view.deployed.unwritten), "")
-    if not every and not unwritten:
+    failures = _failures([view.deployed for view in using])
+    if not every and not failures:
         return Condition("Programmed", "False", "NoPods", f"no pod of gateway {names} is ready"), pods
     if every and running == len(every):
         return Condition("Programmed", "True", "Programmed", pods), pods
@@ -186,7 +198,17 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     ]
     if refusals:
         return Condition("Programmed", "False", "Refused", f"{pods}; {min(refusals)}"), pods
-    return Condition("Programmed", "False", "Pending", f"{pods}{unwritten}"), pods
+    return Condition("Programmed", "False", "Pending", f"{pods}{failures}"), pods
+
+
+def _failures(using: Iterable[Deployed]) -> str:
+    """What keeps the operator itself from its work: the first of each kind."""
+    told: dict[str, str] = {}
+    for one in using:
+        for what, why in (("not written", one.unwritten), ("pods can't be found", one.unasked)):
+            if why:
+                told.setdefault(what, why)
+    return "".join(f"; {what}: {why}" for what, why in told.items())
 
 
 def _unused(compiled: Conditions) -> Condition:

@@ -25,6 +25,11 @@ class Writer:
         self._count(document)
         return self._remember(await self._api.apply(document))
 
+    async def merge(self, document: Document) -> Document:
+        """A JSON merge patch."""
+        self._count(document)
+        return self._remember(await self._api.merge(document))
+
     async def apply_status(self, document: Document) -> Document:
         """Server-side apply of the status alone."""
         self._count(document)

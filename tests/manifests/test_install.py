@@ -135,7 +135,7 @@ def test_the_operator_has_no_right_on_secrets_that_nobody_gave_it(installed: Ins
         ("", "pods", (), ("list",)),
         ("", "events", (), ("create",)),
         ("", "secrets", (), ("create",)),
-        ("", "secrets", ("sluice-gateway-credentials",), ("get", "patch")),
+        ("", "secrets", ("sluice-gateway-credentials",), ("delete", "get", "patch")),
         ("", "secrets", (), watch),
         ("", "configmaps", (), ("get",)),
         ("coordination.k8s.io", "leases", (), ("create",)),

@@ -1,6 +1,8 @@
 """Asking pods: what they answer is input of a stranger, and may be anything."""
 
 import asyncio
+import io
+import json
 from typing import Any
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from sluice_operator.acknowledgement import Acknowledgements, Wanted, behind, is_ready, read, selector, url_of
 from sluice_operator.kube import Api
 from sluice_operator.status import Acknowledgement, Refusal
+from sluice_operator.telemetry.log import make_logger
 from tests.support.pods import GATEWAY
 from tests.support.site import Site
 
 WANTED = Wanted(GATEWAY, "D", "R")
 RUNS = {"digest": "D", "credentialsRevision": "R"}
-PATIENCE = 10.0
+PATIENCE = 15.0
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,8 @@ class Asked:
     def __init__(self, kube: Api, site: Site) -> None:
         self.key = (site.namespace, GATEWAY)
         self.news = asyncio.Event()
-        self.acknowledgements = Acknowledgements(kube, asyncio.sleep, lambda _: self.news.set())
+        self.log = io.BytesIO()
+        self.acknowledgements = Acknowledgements(kube, asyncio.sleep, lambda _: self.news.set(), make_logger(self.log))
 
     async def says(self, *pods: tuple[str | None, str | None]) -> None:
         """Wait until the pods have said so."""
@@ -146,5 +150,25 @@ async def test_what_a_pod_said_stands_while_it_does_not_answer(kube: Api, site: 
     site.pods.answers = {0: b"{", 1: {"digest": "E", "credentialsRevision": "R"}}
     asked.acknowledgements.look(asked.key)
     await asked.says(("D", "R"), ("E", "R"))
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_pods_that_cannot_be_found_are_told_and_waited_for_no_more(kube: Api, site: Site):
+    """Here, for want of a Deployment. Else one such gateway would keep every status from being written."""
+    asked = Asked(kube, site)
+    running = asyncio.create_task(asked.acknowledgements.run())
+    asked.acknowledgements.expect(asked.key, WANTED)
+    await asked.says()
+    assert asked.acknowledgements.failure(asked.key).startswith(f"GET deployments {site.namespace}/{GATEWAY}: 404")
+    assert asked.acknowledgements.behind(asked.key) is None  # so that nothing is deleted that they may need
+    [line] = map(json.loads, asked.log.getvalue().splitlines())
+    assert (line["event"], line["reason"]) == ("pods not asked", "NotFound")
+    site.pods.answers = {0: RUNS, 1: RUNS}
+    await asyncio.to_thread(site.gateway)
+    asked.acknowledgements.look(asked.key)
+    await asked.says(("D", "R"), ("D", "R"))
+    assert asked.acknowledgements.failure(asked.key) == ""
+    assert asked.acknowledgements.behind(asked.key) == 0
     running.cancel()
     await asyncio.wait({running})

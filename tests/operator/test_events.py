@@ -58,7 +58,7 @@ async def test_who_does_not_lead_writes_nothing(kube: Api, site: Site):
     site.gateway(replicas=0)
     gateway = await kube.get(DEPLOYMENT, site.namespace, GATEWAY)
     writer = Writer(kube, check, Metrics())
-    for write in (writer.apply, writer.apply_status, writer.create, writer.delete):
+    for write in (writer.apply, writer.merge, writer.apply_status, writer.create, writer.delete):
         with pytest.raises(LeaseLost):
             await write(gateway)
     with pytest.raises(LeaseLost):

@@ -42,8 +42,8 @@ async def test_a_world(kube: Api, site: Site):
         (site.namespace, "redis"): frozenset({"u", "p"}),
     }
     assert world.resources.config_maps == {(site.namespace, "questions"): frozenset({"lines"})}
-    assert world.values[CredentialRef(namespace=site.namespace, name="redis", key="u")] == b"user"
-    assert len(world.values) == 3
+    assert world.values(world.resources)[CredentialRef(namespace=site.namespace, name="redis", key="u")] == b"user"
+    assert len(world.values(world.resources)) == 3
     assert CANARY not in repr(world)
     assert base64.b64encode(CANARY.encode()).decode() not in repr(world)
     owner = world.gateways[site.namespace, GATEWAY].owner
@@ -97,7 +97,7 @@ async def test_what_has_not_changed_is_not_parsed_or_fetched_again(kube: Api, si
     site.apply(route("chat", "another"), secret(value="another"))
     third = await gatherer.read()
     assert third.resources.routes[0].spec.models == ("another",)
-    assert list(third.values.values()) == [b"another"]
+    assert list(third.values(third.resources).values()) == [b"another"]
 
 
 def test_a_document_that_cannot_be_read():

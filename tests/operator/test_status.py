@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sluice_config.compile import Gateway, Resources, compile_resources
+from sluice_config.compile import Gateway, Resources, RoutesFrom, compile_resources
 from sluice_config.resources import ResourceKey
 from sluice_operator.status import Acknowledgement, Deployed, Refusal, Status, Subject, parts_of, statuses
 from tests.support.resources import cache, provider, route
@@ -105,6 +105,14 @@ def test_what_could_not_be_written_is_told():
     assert reasons(status)["Programmed"] == ("False", "Pending")
 
 
+def test_pods_that_could_not_be_found_are_not_said_to_be_none():
+    status = told(SERVED, [deployed(SERVED, unasked="GET pods default: 403 not yours")])[CHAT]
+    assert message(status) == "0/0 pods; pods can't be found: GET pods default: 403 not yours"
+    assert reasons(status)["Programmed"] == ("False", "Pending")
+    status = told(SERVED, [deployed(SERVED, runs(), unasked="GET pods default: 500")])[CHAT]
+    assert message(status) == "1/1 pods"
+
+
 def test_a_pod_with_the_previous_configuration_counts_for_what_has_not_changed():
     before = Resources([route("chat", ["chat"], [TARGET]), route("other", ["a"], [TARGET])], [provider("mock")])
     after = Resources([route("chat", ["chat"], [TARGET]), route("other", ["b"], [TARGET])], [provider("mock")])
@@ -143,6 +151,20 @@ def test_the_gateway_that_takes_a_route_decides():
     views = [deployed(SERVED, gateway=far), deployed(SERVED, runs())]
     for order in (views, views[::-1]):
         assert reasons(told(SERVED, order)[CHAT])["Ready"] == ("True", "Programmed")
+
+
+def test_another_gateways_view_of_a_route_means_nothing():
+    """It would say that it does not take the route; its own one says that its name is lost."""
+    ref = {"name": "edge", "namespace": "far"}
+    routes = [
+        route("chat", ["chat"], [TARGET], gatewayRef=ref, creationTimestamp="2026-01-02T00:00:00Z"),
+        route("elder", ["chat"], [TARGET], gatewayRef=ref, creationTimestamp="2026-01-01T00:00:00Z"),
+    ]
+    resources = Resources(routes, [provider("mock")])
+    edge = Gateway("far", "edge", RoutesFrom.ALL)
+    views = [deployed(resources), deployed(resources, gateway=edge)]
+    for order in (views, views[::-1]):
+        assert reasons(told(resources, order)[CHAT])["Accepted"] == ("False", "Conflicted")
 
 
 def test_a_taken_name_is_the_routes_matter():

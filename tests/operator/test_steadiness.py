@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from sluice_config.published import index_name
+from sluice_config.published import credentials_name, index_name
 from tests.support.operator import Operator
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
 
+GROQ = [{"provider": "groq"}]
 WATCHED = (
     *("configmaps", "secrets", "events", "deployments", "horizontalpodautoscalers"),
     *("modelroutes", "providerpolicies", "cachepolicies"),
@@ -92,6 +93,38 @@ def test_what_a_hand_has_changed_is_put_right_once(site: Site):
     assert repairs["HorizontalPodAutoscaler"] == repairs["Secret"] == 1
 
 
+def test_entries_that_nobody_meant_go_with_one_write_and_cause_no_other(site: Site):
+    operator = site.serve(secret(), provider(), route())
+    shard = site.shards().pop()
+    added = {
+        ("configmaps", index_name(GATEWAY)): {"data": {"other": "entry"}, "binaryData": {"more": "AAAA"}},
+        ("configmaps", shard): {"data": {"other": "entry"}},
+        ("secrets", credentials_name(GATEWAY)): {"data": {"other": "AAAA"}},
+    }
+    meant = {place: _meaning(site, *place) for place in added}
+    for (kind, name), content in added.items():
+        written = sum(operator.writes().values())
+        site.plane.api.merge(site.path(kind, name), content)
+        site.until(lambda: {place: _meaning(site, *place) for place in added} == meant, "all as before")
+        for _ in range(3):
+            shake(site, operator, "modelroutes", "chat")
+        assert sum(operator.writes().values()) == written + 1
+
+
+def test_an_entry_of_ours_that_another_has_claimed_goes_with_its_secret(site: Site):
+    site.serve(secret(), provider(), secret("groq"), provider("groq"), route("chat"), route("fast", targets=GROQ))
+    name = credentials_name(GATEWAY)
+    claimed = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "data": site.get("secrets", name)["data"],
+    }
+    site.apply(claimed)
+    site.delete("modelroutes", "fast")
+    site.until(lambda: set(site.get("secrets", name)["data"]) == {f"{site.namespace}.openai.api-key"}, "one key")
+
+
 def _children(site: Site) -> list[tuple[str, str]]:
     return [
         ("configmaps", index_name(GATEWAY)),
@@ -103,5 +136,6 @@ def _children(site: Site) -> list[tuple[str, str]]:
 def _meaning(site: Site, kind: str, name: str) -> Any:
     """What matters of a child; the revision of credentials that were lost is a new one."""
     found = site.find(kind, name) or {}
+    entries = [sorted({**(found.get("data") or {}), **(found.get("binaryData") or {})})]
     text = json.dumps([found.get("data"), found.get("spec")])
-    return text.split("credentialsRevision")[0]
+    return entries, text.split("credentialsRevision")[0]

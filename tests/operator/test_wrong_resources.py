@@ -2,11 +2,13 @@
 
 import base64
 import json
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from sluice_config.published import index_name
 from tests.support.canary import CANARY
-from tests.support.operator import CREDENTIALS_RULES
+from tests.support.operator import CREDENTIALS_RULES, OPERATOR_RULES, WRITER_RULES
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
 
@@ -68,6 +70,21 @@ def test_an_object_of_somebody_else_under_our_name_is_left_alone(site: Site):
     site.delete("configmaps", index_name(GATEWAY))
     site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
     assert "Deployment" not in operator.writes()
+
+
+def test_a_right_to_list_pods_that_is_missing_is_told(site: Site, tmp_path: Path):
+    """In one of two namespaces; the other one's pods are asked all the same."""
+    with ExitStack() as stack:
+        blind = Site(site.plane, site.plane.new_namespace(), tmp_path, stack)
+        rules = [rule for rule in WRITER_RULES if rule["resources"] != ["pods"]]
+        blind.grant("sluice-operator", [*OPERATOR_RULES, *rules, *CREDENTIALS_RULES], site.namespace)
+        for place in (blind, site):
+            place.gateway()
+            place.apply(secret(), provider(), route())
+        site.start(SLUICE_NAMESPACES=f"{site.namespace},{blind.namespace}")
+        site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
+        message = blind.becomes("modelroutes", "chat", "Programmed", "False", "Pending")
+        assert message.startswith(f"0/0 pods; pods can't be found: GET pods {blind.namespace}: 403 ")
 
 
 def test_a_key_that_is_too_large_keeps_only_its_provider_out(site: Site):

@@ -39,7 +39,7 @@ OPERATOR_RULES = (
 CLUSTER_RULES = (*OPERATOR_RULES, _rule("", ["namespaces"], ["list", "watch"]))
 WRITER_RULES = (
     _rule("", ["configmaps"], [*READ, "create", "patch", "delete"]),
-    _rule("", ["secrets"], ["get", "create", "patch"]),
+    _rule("", ["secrets"], ["get", "create", "patch", "delete"]),
     _rule("autoscaling", ["horizontalpodautoscalers"], [*READ, "create", "patch", "delete"]),
     _rule("", ["pods"], ["list"]),
     _rule("", ["events"], ["create"]),

@@ -80,7 +80,7 @@ async def _explained(assembly: Assembly, model: str) -> dict[str, Any]:
     document = explain(table, model)
     route = f"ModelRoute {document['route']}: "
     findings = [str(located) for located in assembly.findings if route in f"{located}: "]
-    return document | {"findings": findings}
+    return document | {"findings": [*findings, *map(str, table.left_out)]}
 
 
 def _print(document: dict[str, Any], output: str, out: TextIO) -> None:

@@ -3,10 +3,11 @@
 A request keeps the table that it started with until it ends.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice_config import snapshot
+from sluice_config.findings import Finding, Level
 from sluice_config.resources.model_route import RouteTimeouts
 from sluice_gateway.credentials import Credentials
 from sluice_gateway.providers.provider import Provider, make_provider
@@ -62,11 +63,13 @@ class Match:
 class RoutingTable:
     """All routes of one snapshot.
 
-    ``digest`` identifies the snapshot; ``tag`` is its short form for the x-sluice-config header.
+    ``digest`` identifies the snapshot; ``tag`` is its short form for the x-sluice-config header. ``left_out`` has the
+    providers that can't be called as their policies say, and are nobody's target.
     """
 
-    def __init__(self, digest: str, routes: Mapping[str, Route]) -> None:
+    def __init__(self, digest: str, routes: Mapping[str, Route], left_out: Sequence[Finding] = ()) -> None:
         self.digest = digest
+        self.left_out = tuple(left_out)
         self.tag = digest.removeprefix("sha256:")[:12]
         self.routes = tuple(
             sorted({route.label: route for route in routes.values()}.values(), key=lambda route: route.label)
@@ -114,18 +117,25 @@ def _offered(route: Route) -> Iterator[str]:
 
 def build_table(config: snapshot.Snapshot, digest: str, credentials: Credentials, http: Upstream) -> RoutingTable:
     """Make a snapshot ready: endpoints with their keys, timeouts, indexes. ``http`` reaches all providers but mocks. No
-    I/O.
+    I/O. A provider that can't be called stays out, and takes nothing else along.
     """
     providers: dict[tuple[str, str], Provider] = {}
+    left_out = []
     for policy in config.providers:
-        if provider := make_provider(policy, credentials, http):
-            providers[policy.namespace, policy.name] = provider
+        try:
+            provider = make_provider(policy, credentials, http)
+        except ValueError as error:  # of an Endpoint, which quotes no value
+            message = f"the provider can't be called as its policy says: {error}"
+            left_out.append(Finding(policy.key, "spec", Level.ERROR, "Invalid", message))
+        else:
+            if provider:
+                providers[policy.namespace, policy.name] = provider
     offers = _offers(providers)
     routes: dict[str, Route] = {}
     for spec in config.routes:
         route = _route(spec, providers, offers.get(spec.namespace, {}))
         routes.update(dict.fromkeys(spec.models, route))
-    return RoutingTable(digest, routes)
+    return RoutingTable(digest, routes, left_out)
 
 
 def _offers(providers: Mapping[tuple[str, str], Provider]) -> dict[str, dict[str, tuple[Target, ...]]]:

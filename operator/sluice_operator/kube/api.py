@@ -31,8 +31,10 @@ WATCH_SECONDS: Final = 300
 """After so long the server ends a watch, and it begins anew: a connection that died unnoticed is left this way."""
 WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(sock_connect=5, sock_read=WATCH_SECONDS + 30)
 
+JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
 """JSON is YAML: https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
+MERGE: Final = "application/merge-patch+json"
 _STUBS: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _STUB_LISTS: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -112,6 +114,10 @@ class Api:
         listing = await self._list(kind, namespace, labels, Stub.of, accept=_STUB_LISTS)
         return listing.items, listing.resource_version
 
+    async def list_metadata(self, kind: Kind, namespace: str, *, labels: str) -> tuple[Document, ...]:
+        """Objects without their content: enough to tell whose they are, and to delete them."""
+        return (await self._list(kind, namespace, labels, _same, accept=_STUB_LISTS)).items
+
     async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncGenerator[Stub, None]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
         query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
@@ -140,12 +146,20 @@ class Api:
         With a uid and a resourceVersion in the document, raises Conflict unless the live object has the same.
         """
         kind, namespace, name = _place(document)
-        return await self._call("PATCH", kind, namespace, name, body=document, query=_APPLY_QUERY)
+        return await self._patch(document, kind, namespace, name, APPLY)
+
+    async def merge(self, document: Document) -> Document:
+        """A JSON merge patch: what the document has as null goes. Raises Conflict as ``apply`` does."""
+        kind, namespace, name = _place(document)
+        return await self._patch(document, kind, namespace, name, MERGE)
 
     async def apply_status(self, document: Document) -> Document:
-        """Server-side apply of the status alone."""
+        """Server-side apply of the status alone. With a resourceVersion in the document, raises Conflict as ``apply``.
+
+        A uid in the document is no condition: the server passes over it where custom resources have a status.
+        """
         kind, namespace, name = _place(document)
-        return await self._call("PATCH", kind, namespace, f"{name}/status", body=document, query=_APPLY_QUERY)
+        return await self._patch(document, kind, namespace, f"{name}/status", APPLY)
 
     async def delete(self, document: Document) -> None:
         """Delete an object as it was read: Conflict when it has changed since, NotFound when it is gone."""
@@ -162,6 +176,10 @@ class Api:
             answer = self._decode(await reply.read())
         name: str = answer["status"]["userInfo"].get("username", "")
         return name
+
+    async def _patch(self, document: Document, kind: Kind, namespace: str, name: str, content_type: str) -> Document:
+        query = {"fieldManager": FIELD_MANAGER} | ({"force": "true"} if content_type == APPLY else {})
+        return await self._call("PATCH", kind, namespace, name, query=query, body=document, content_type=content_type)
 
     async def _list(
         self, kind: Kind, namespace: str | None, labels: str, take: Callable[[Document], T], accept: str | None = None
@@ -199,10 +217,14 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Document | None = None,
         accept: str | None = None,
+        content_type: str = JSON,
     ) -> Document:
         where = "/".join(part for part in (namespace, name) if part)
         what = f"{method} {kind.plural} {where}".rstrip()
-        async with self._answer(method, kind.path(namespace, name), what, query=query, body=body, accept=accept) as got:
+        path = kind.path(namespace, name)
+        async with self._answer(
+            method, path, what, query=query, body=body, accept=accept, content_type=content_type
+        ) as got:
             document: Document = self._decode(await got.read())
             return document
 
@@ -216,12 +238,13 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Document | None = None,
         accept: str | None = None,
+        content_type: str = JSON,
         patience: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer, when it is a 2xx. Foreign exceptions stop here, also those from reading its body."""
-        headers = {"Accept": accept or "application/json"}
+        headers = {"Accept": accept or JSON}
         if body is not None:
-            headers["Content-Type"] = APPLY if method == "PATCH" else "application/json"
+            headers["Content-Type"] = content_type
         try:
             headers |= self._access.connection().as_http_headers()
             session = self._watches if patience is WATCH_TIMEOUT else self._http
@@ -241,9 +264,6 @@ class Api:
                 yield reply
         except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             raise Unreachable(what, type(error).__name__) from error
-
-
-_APPLY_QUERY: Final = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
 
 def _session(access: Access, most: int) -> aiohttp.ClientSession:

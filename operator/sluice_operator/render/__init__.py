@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sluice_config.resources import ModelRoute
 from sluice_config.shards import Index
 from sluice_operator.render.autoscaler import autoscaler, merged
-from sluice_operator.render.changes import Live, ObjectKey, changes, foreign, key_of, obsolete
+from sluice_operator.render.changes import Live, ObjectKey, changes, foreign, is_changed, key_of, obsolete, strange
 from sluice_operator.render.configuration import (
     Configuration,
     Values,
@@ -34,10 +34,12 @@ __all__ = [
     "changes",
     "configure",
     "foreign",
+    "is_changed",
     "key_of",
     "obsolete",
     "read_index",
     "render",
+    "strange",
 ]
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sluice_operator.render.gateway import GatewayObject, Object
+from sluice_config.published import GATEWAY_LABEL
+from sluice_operator.render.gateway import MANAGED_BY, GatewayObject, Object
 
 
 class ObjectKey(NamedTuple):
@@ -15,6 +16,7 @@ class ObjectKey(NamedTuple):
 
 _WHOLE = {"data", "binaryData"}
 _SHARED = {"ownerReferences"}
+_OWN_WRITER = (MANAGED_BY, "Apply")
 
 Live = Mapping[ObjectKey, Object]
 """The objects that are there, by identity."""
@@ -30,11 +32,31 @@ def changes(children: Iterable[Object], live: Live) -> list[Object]:
 
     Fields that a child does not mention are not looked at: they are the API server's or somebody else's.
     """
-    return [child for child in children if not covers(live.get(key_of(child)), child)]
+    return [child for child in children if is_changed(child, live.get(key_of(child)))]
+
+
+def is_changed(child: Object, found: Object | None) -> bool:
+    """Whether what is there is not as meant: something is missing or different, or has entries that nobody meant."""
+    return not covers(found, child) or any(_entries(found or {}, field) - _entries(child, field) for field in _WHOLE)
+
+
+def strange(child: Object, found: Object) -> dict[str, set[str]]:
+    """Entries of data that applying the child leaves where they are, by field: not, or not only, set by that."""
+    writers = found["metadata"].get("managedFields") or ()
+    result = {}
+    for field in _WHOLE:
+        ours, others = set[str](), set[str]()
+        for writer in writers:
+            own = (writer.get("manager"), writer.get("operation")) == _OWN_WRITER
+            (ours if own else others).update((writer.get("fieldsV1") or {}).get(f"f:{field}") or ())
+        many = {key for key in _entries(found, field) - _entries(child, field) if f"f:{key}" not in ours - others}
+        if many:
+            result[field] = many
+    return result
 
 
 def foreign(gateway: GatewayObject, children: Iterable[Object], live: Live) -> list[ObjectKey]:
-    """Names of children that belong to somebody else: objects without the gateway as their owner are left alone."""
+    """Names of children that belong to somebody else: objects that are not the gateway's own are left alone."""
     keys = dict.fromkeys(map(key_of, children))
     return [key for key in keys if key in live and not is_owned(gateway, live[key])]
 
@@ -50,9 +72,28 @@ def obsolete(gateway: GatewayObject, children: Iterable[Object], live: Live) -> 
 
 
 def is_owned(gateway: GatewayObject, found: Object) -> bool:
-    """Whether an object is the gateway's own."""
+    """Whether an object is the gateway's own, or was a former one's and is nobody's now.
+
+    That is what a Deployment leaves behind that is deleted without its children (``kubectl delete --cascade=orphan``).
+    An owner of the Deployment's name with another uid is gone: a name is one object's at a time.
+    """
     owners = found["metadata"].get("ownerReferences") or ()
-    return any(owner["uid"] == gateway.uid for owner in owners)
+    if any(owner["uid"] == gateway.uid for owner in owners):
+        return True
+    former = all(owner["kind"] == "Deployment" and owner["name"] == gateway.deployment for owner in owners)
+    return former and is_marked(found) and found["metadata"]["labels"].get(GATEWAY_LABEL) == gateway.name
+
+
+def is_marked(found: Object) -> bool:
+    """Whether the operator wrote an object: its label, which anyone may copy, and its part in the managed fields."""
+    about = found["metadata"]
+    writers = {(entry.get("manager"), entry.get("operation")) for entry in about.get("managedFields") or ()}
+    label = (about.get("labels") or {}).get("app.kubernetes.io/managed-by")
+    return label == MANAGED_BY and _OWN_WRITER in writers
+
+
+def _entries(found: Object, field: str) -> set[str]:
+    return set(found.get(field) or ()) if found.get("kind") in {"ConfigMap", "Secret"} else set()
 
 
 def covers(live: Any, wanted: Any, field: str = "") -> bool:

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import threading
+import traceback
 from typing import BinaryIO, Final
 
 import msgspec
@@ -41,6 +43,25 @@ class LibraryLines(logging.Handler):
         write = self._logger.error if record.levelno >= logging.ERROR else self._logger.warning
         cause = type(record.exc_info[1]).__name__ if record.exc_info and record.exc_info[1] else None
         write(record.getMessage(), library=record.name, **({"error": cause} if cause else {}))
+
+
+def log_defects(logger: Logger) -> None:
+    """Have what nobody catches end the process, or a thread of it, with one line like all others."""
+    sys.excepthook = lambda _kind, error, _where: logger.error("defect", traceback=where(error))
+    threading.excepthook = lambda one: logger.error("defect", traceback=where(one.exc_value) if one.exc_value else None)
+
+
+def where(error: BaseException) -> str:
+    """The kind of an exception and the places that it went through, its causes first; never its words.
+
+    These may quote what was being read, and that may be a Secret.
+    """
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    parts = [f"{where(before)}then:\n"] if before else []
+    parts += [f"{type(error).__module__}.{type(error).__qualname__}\n", *traceback.format_tb(error.__traceback__)]
+    if isinstance(error, BaseExceptionGroup):
+        parts += [f"of which one:\n{where(one)}" for one in error.exceptions]
+    return "".join(parts)
 
 
 def _render(_logger: object, _method: str, event: structlog.typing.EventDict) -> bytes:

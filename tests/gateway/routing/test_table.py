@@ -108,6 +108,21 @@ async def test_a_disabled_provider_is_no_target() -> None:
     assert [target.provider.label for target in match.route.targets] == ["mock"]
 
 
+async def test_a_provider_whose_url_cannot_be_called_is_no_target() -> None:
+    event = loaded(provider("up", "http://127.0.0.1:9") + provider("mock") + route("chat", "up/m", "mock"))
+    [up] = [found for found in event.snapshot.providers if found.name == "up"]
+    broken = up.model_copy(update={"base_url": "http://user@127.0.0.1:9"})
+    others = tuple(found for found in event.snapshot.providers if found is not up)
+    snapshot = event.snapshot.model_copy(update={"providers": (broken, *others)})
+    table = build_table(snapshot, event.digest, event.credentials, LeanUpstream())
+    match = table.match("chat")
+    assert match is not None
+    assert [target.provider.label for target in match.route.targets] == ["mock"]
+    [finding] = table.left_out
+    assert finding.resource == up.key
+    assert "user information" in finding.message
+
+
 async def test_each_offer_comes_from_every_provider_that_makes_it() -> None:
     both = provider("one", models=[{"name": "m"}]) + provider("two", models=[{"name": "m"}, {"name": "n"}])
     match = (await table_of(both + route("all", models=("*",)))).match("m")

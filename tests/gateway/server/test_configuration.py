@@ -133,15 +133,23 @@ async def test_a_planted_key_is_shown_nowhere() -> None:
     assert "127.0.0.1" not in "".join(bodies[:4])
 
 
-async def test_a_key_that_no_header_can_carry_refuses_the_change_and_stops_nothing() -> None:
+async def test_a_provider_that_cannot_be_called_stays_out_alone() -> None:
+    """Here, for a key that no header can carry."""
     text = provider("up", "http://127.0.0.1:9", credentials={"secretRef": {"name": "up", "key": "api-key"}}) + route(
         "chat", "up/gpt"
     )
     async with gateway(MOCK) as sluice:
-        await sluice.send(loaded(text, keys={"up": "sk-canary\nx-evil: 1"}))
-        assert (await sluice.post())[0].headers["x-sluice-target"] == "mock/chat"
+        both = text.replace("chat", "broken") + provider("other") + route("chat", "up/gpt", "other")
+        event = loaded(both, keys={"up": "sk-canary\nx-evil: 1"})
+        await sluice.send(event)
+        assert (await sluice.post())[0].headers["x-sluice-target"] == "other/chat"
+        assert (await sluice.post({"model": "broken"}))[1]["error"]["code"] == "model_not_found"
         _, config = await sluice.get("/internal/config")
+        assert config["digest"] == config["refused"]["digest"] == event.digest
         assert "authorization" in config["refused"]["reason"]
+        [finding] = config["refused"]["findings"]
+        assert (finding["kind"], finding["name"], finding["level"]) == ("ProviderPolicy", "up", "error")
+        assert '"provider left out"' in sluice.log_text()
         assert "canary" not in json.dumps(config) + sluice.log_text()
         await sluice.send(loaded(MOCK))
         assert (await sluice.get("/internal/config"))[1]["refused"] is None

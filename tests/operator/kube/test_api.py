@@ -53,6 +53,15 @@ async def test_apply_under_a_condition(kube: Api, namespace: str):
         await kube.apply(document)
 
 
+async def test_merge_takes_out_what_others_have_added_to_what_was_read(kube: Api, namespace: str):
+    made = await kube.apply(config_map(namespace, a="1"))
+    patch = CONFIG_MAP.document(namespace, "one", data={"a": None})
+    patch["metadata"] |= {name: metadata_of(made)[name] for name in ("uid", "resourceVersion")}
+    assert "data" not in await kube.merge(patch)
+    with pytest.raises(Conflict):
+        await kube.merge(patch)
+
+
 async def test_delete_only_what_was_read(kube: Api, namespace: str):
     old = await kube.apply(config_map(namespace, a="1"))
     new = await kube.apply(config_map(namespace, a="2"))
@@ -72,6 +81,18 @@ async def test_a_status_has_a_place_of_its_own(kube: Api, site: Site):
     assert site.get("modelroutes", "chat")["status"] == {"observedGeneration": 2}
     with pytest.raises(NotFound):
         await kube.apply_status(MODEL_ROUTE.document(site.namespace, "gone", status=status))
+
+
+async def test_a_status_is_for_one_object_and_not_for_the_next_of_its_name(kube: Api, site: Site):
+    site.apply(route())
+    old = site.get("modelroutes", "chat")["metadata"]["resourceVersion"]
+    site.delete("modelroutes", "chat")
+    site.apply(route())
+    document = MODEL_ROUTE.document(site.namespace, "chat", status={"models": "old"})
+    document["metadata"]["resourceVersion"] = old
+    with pytest.raises(Conflict):
+        await kube.apply_status(document)
+    assert "status" not in site.get("modelroutes", "chat")
 
 
 async def test_lists_are_whole_whatever_their_pages(kube: Api, namespace: str):
