@@ -61,11 +61,24 @@ class Quirks:
 
     ``unsupported`` are request fields that it refuses or ignores; ``renamed`` those that it has under another name.
     ``usage_in_stream``: whether it knows stream_options.include_usage.
+
+    The rest is for requests of callers who speak another shape. ``parameters``: what it takes, where the shape's own
+    are too wide. ``max_tokens``: its name for the longest answer. ``text_parts``: whether several texts may be a list;
+    else they are joined. ``thoughts``: the member of assistant messages in which it wants its reasoning back, None when
+    it does not. ``no_thinking``: the members that switch reasoning off. ``json_schema``: whether answers can follow
+    one. ``longest_name`` of a tool, in characters.
     """
 
     unsupported: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     usage_in_stream: bool = True
+    parameters: Parameters | None = None
+    max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    text_parts: bool = False
+    thoughts: str | None = None
+    no_thinking: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
+    json_schema: bool = True
+    longest_name: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,14 @@ from sluice_gateway.calls import Shape
 from sluice_gateway.normal.answers import ChatAnswer, Delta
 from sluice_gateway.normal.requests import ChatRequest
 from sluice_gateway.providers.adapter import Facts, Fault, Native, Wire
-from sluice_gateway.providers.faults import fault_of
+from sluice_gateway.providers.openai_answers import read_answer
+from sluice_gateway.providers.openai_embeddings import OpenAIEmbeddings
+from sluice_gateway.providers.openai_faults import openai_fault
 from sluice_gateway.providers.openai_observer import OpenAIObserver
+from sluice_gateway.providers.openai_parameters import ANYBODY
+from sluice_gateway.providers.openai_requests import write_request
+from sluice_gateway.providers.openai_streams import read_event
+from sluice_gateway.providers.responses_observer import ResponsesObserver
 
 
 class OpenAIAdapter:
@@ -19,30 +25,34 @@ class OpenAIAdapter:
 
     def build_request(self, request: ChatRequest, facts: Facts) -> bytes:
         """The body."""
-        raise NotImplementedError
+        return write_request(request, facts)
 
     def parse_response(self, body: bytes) -> ChatAnswer:
         """A whole answer."""
-        raise NotImplementedError
+        return read_answer(body)
 
     def parse_event(self, data: bytes, memory: dict[str, Any]) -> Sequence[Delta]:
         """One chunk."""
-        raise NotImplementedError
+        return read_event(data, memory)
 
     def parse_error(self, status: int, header: Callable[[str], str | None], body: bytes) -> Fault:
         """An answer of another status."""
-        return fault_of(status, header, body)
+        return openai_fault(status, header, body)
 
 
-_OBSERVER = OpenAIObserver()
+OBSERVER = OpenAIObserver()
 
 OPENAI = Wire(
     name="openai",
     adapter=OpenAIAdapter(),
     chat="/chat/completions",
+    embeddings=OpenAIEmbeddings(),
+    embeddings_path="/embeddings",
     native={
-        Shape.CHAT: Native(path="/chat/completions", observer=_OBSERVER),
-        Shape.COMPLETIONS: Native(path="/completions", observer=_OBSERVER),
-        Shape.EMBEDDINGS: Native(path="/embeddings", observer=_OBSERVER),
+        Shape.CHAT: Native(path="/chat/completions", observer=OBSERVER),
+        Shape.COMPLETIONS: Native(path="/completions", observer=OBSERVER),
+        Shape.EMBEDDINGS: Native(path="/embeddings", observer=OBSERVER),
+        Shape.RESPONSES: Native(path="/responses", observer=ResponsesObserver()),
     },
+    parameters=ANYBODY,
 )

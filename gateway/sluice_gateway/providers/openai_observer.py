@@ -6,45 +6,36 @@ know.
 
 import msgspec
 
-from sluice_gateway.normal.usage import Usage, tokens
-from sluice_gateway.providers.adapter import Event, ProviderFault
+from sluice_gateway.normal.usage import Usage
+from sluice_gateway.providers.adapter import Event, Fault, FaultKind, ProviderFault
 from sluice_gateway.providers.faults import fault_within, mended, parsed
+from sluice_gateway.providers.loose import loosely
+from sluice_gateway.providers.openai_usage import Groq, Reported, Timings, counted, timed
 from sluice_gateway.sse import BadEvent
+
+# Reasons that end an answer because the server could not go on: DeepSeek ("Create chat completion"), vLLM, OpenRouter.
+BREAKDOWNS = frozenset({"insufficient_system_resource", "error", "abort"})
 
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TEXT_ONLY = None
 _DONE = Event(done=True)
 
 
-class _Details(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-_NONE = _Details()
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-
-
 class _Choice(msgspec.Struct, gc=False):
     index: int | None = None
     finish_reason: str | None = None
+    usage: Reported | None = None
 
 
 class _Body(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Reported | None = None
     error: msgspec.Raw | None = None
+    x_groq: Groq | None = None
+    timings: Timings | None = None
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 class OpenAIObserver:
@@ -53,8 +44,9 @@ class OpenAIObserver:
     def response(self, body: bytes) -> Usage | None:
         """A whole answer; an error object under status 200 is a fault."""
         read = _read(body)
-        _raise_fault(read)
-        return _usage(read.usage)
+        _raise_fault(read, body)
+        _finished(read)
+        return _usage(read)
 
     def event(self, data: bytes) -> Event | None:
         """One event's data."""
@@ -64,19 +56,55 @@ class OpenAIObserver:
             read = _decode_body(data)
         except (msgspec.ValidationError, *_NOT_JSON):
             read = _read(data)
-        _raise_fault(read)
-        finished: tuple[int, ...] = ()
-        for choice in read.choices or ():
-            if choice.finish_reason is not None:
-                finished += (choice.index or 0,)
-        if not finished and read.usage is None:
+        _raise_fault(read, data)
+        finished = _finished(read)
+        if not finished and read.usage is None and read.x_groq is None:
             return _TEXT_ONLY
-        return Event(finished=finished, usage=_usage(read.usage), bare=not read.choices)
+        usage = _usage(read)
+        if not finished and usage is None and read.usage is None:
+            return _TEXT_ONLY
+        return Event(finished=finished, usage=usage, bare=not read.choices)
 
 
-def _raise_fault(read: _Body) -> None:
+def _finished(read: _Body) -> tuple[int, ...]:
+    """The choices that end here. Raises ProviderFault when the server has broken one off."""
+    finished: tuple[int, ...] = ()
+    for choice in read.choices or ():
+        if choice.finish_reason:
+            if choice.finish_reason in BREAKDOWNS:
+                raise ProviderFault(broken_down(choice.finish_reason))
+            finished += (choice.index or 0,)
+    return finished
+
+
+def broken_down(reason: str) -> Fault:
+    """The fault of an answer that ends with one of BREAKDOWNS."""
+    message = f"the provider broke off its answer: {reason}"
+    return Fault(kind=FaultKind.FAILED, status=503, message=message, code=reason)
+
+
+def _raise_fault(read: _Body, data: bytes) -> None:
     if read.error is not None and (fault := fault_within(parsed(read.error))):
         raise ProviderFault(fault)
+    if read.x_groq is not None and read.x_groq.error:
+        raise_within(read.x_groq.error)
+    if read.choices is None and b'"error"' in data:
+        raise_bare(data)
+
+
+def raise_within(error: object) -> None:
+    """Raise ProviderFault for an error object."""
+    if fault := fault_within(error):
+        raise ProviderFault(fault)
+
+
+def raise_bare(data: bytes) -> None:
+    """Raise ProviderFault for an error that is not in a member of its own: ``{"object": "error", "message", ...}``, as
+    vLLM wrote it.
+    """
+    document = parsed(data)
+    if isinstance(document, dict) and document.get("object") == "error":
+        raise_within(document)
 
 
 def _read(data: bytes) -> _Body:
@@ -89,30 +117,20 @@ def _read(data: bytes) -> _Body:
 
 
 def _read_loosely(data: bytes) -> _Body:
-    """JSON whose types are not those of the reference: what can be understood still counts."""
+    """JSON whose types are not those of the reference."""
     document = parsed(data)
     if not isinstance(document, dict):
         raise BadEvent("the provider sent JSON that is not an object")
-    read = _Body()
-    for field, kind in (("choices", list[_Choice]), ("usage", _Usage)):
-        try:
-            setattr(read, field, msgspec.convert(document.get(field), kind | None))
-        except msgspec.ValidationError:
-            continue
-    if document.get("error") is not None:
-        read.error = msgspec.Raw(msgspec.json.encode(document["error"]))
-    return read
+    return loosely(_Body, document)
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
-        return None
-    prompt, completion = usage.prompt_tokens_details or _NONE, usage.completion_tokens_details or _NONE
-    return Usage(
-        prompt=tokens(usage.prompt_tokens),
-        completion=tokens(usage.completion_tokens),
-        cached=tokens(prompt.cached_tokens),
-        reasoning=tokens(completion.reasoning_tokens),
-        audio_prompt=tokens(prompt.audio_tokens),
-        audio_completion=tokens(completion.audio_tokens),
-    )
+def _usage(read: _Body) -> Usage | None:
+    """The first that there is of all the places where vendors report it."""
+    if read.usage is not None:
+        return counted(read.usage)
+    if read.x_groq is not None and read.x_groq.usage is not None:
+        return counted(read.x_groq.usage)
+    for choice in read.choices or ():
+        if choice.usage is not None:
+            return counted(choice.usage)
+    return timed(read.timings)

@@ -12,6 +12,8 @@ from sluice_gateway.normal.requests import ChatRequest
 # Values that ask for what happens anyway: no provider needs to be able to take them.
 _NO_WISH: Mapping[str, Any] = {
     "n": 1,
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
     "logprobs": False,
     "presence_penalty": 0,
     "frequency_penalty": 0,
@@ -20,6 +22,16 @@ _NO_WISH: Mapping[str, Any] = {
     "service_tier": "auto",
     "modalities": ("text",),
 }
+
+
+_HINTS = frozenset({"user", "safety_identifier", "metadata"})  # they change nothing in an answer
+
+
+def asks_for_nothing(name: str, value: object) -> bool:
+    """Whether a member of a request, or a field of ChatRequest, may be left out without a word."""
+    if value is None or value == () or value == [] or name in _HINTS:
+        return True
+    return bool(value == _NO_WISH[name]) if name in _NO_WISH else False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 it.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
@@ -21,7 +22,9 @@ _MOST_ENDPOINTS = 1024  # kept for models that stand in paths; callers can choos
 
 
 class Provider:
-    """One ProviderPolicy at run time. Holds a key inside its endpoints; nothing of it is shown by ``repr``."""
+    """One ProviderPolicy (``resource``: ``namespace/name``) at run time. Holds a key inside its endpoints; nothing of it
+    is shown by ``repr``.
+    """
 
     __slots__ = (
         "_base",
@@ -37,6 +40,7 @@ class Provider:
         "models",
         "native",
         "quirks",
+        "resource",
         "timeouts",
         "upstream",
         "vendor",
@@ -54,6 +58,7 @@ class Provider:
         key: str | None,
     ) -> None:
         self.label = policy.name
+        self.resource = f"{policy.namespace}/{policy.name}"
         self.vendor = policy.vendor
         self.models = {model.name: model for model in policy.models}
         self.wire = wire
@@ -136,7 +141,8 @@ def _quirks(policy: snapshot.Provider, vendor: Vendor) -> Quirks:
         renamed["max_completion_tokens"] = "max_tokens"
     elif said.max_tokens_field == "max_completion_tokens":
         renamed["max_tokens"] = "max_completion_tokens"
-    return Quirks(
+    return dataclasses.replace(
+        known,
         unsupported=known.unsupported | frozenset(said.unsupported_parameters),
         renamed=renamed,
         usage_in_stream=known.usage_in_stream and said.usage_in_stream,

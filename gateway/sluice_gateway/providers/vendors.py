@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 from sluice_config import snapshot
 from sluice_gateway.calls import Shape
 from sluice_gateway.providers.adapter import Quirks
+from sluice_gateway.providers.openai_parameters import DEEPSEEK_ONLY, GROQ_ONLY, NO_TOP_K, OPENAI_ONLY
 
 _NATIVE = frozenset(Shape) - {Shape.RESPONSES}  # those who copy OpenAI's API mostly stop short of that
+
+
+# The older name of the limit is refused by models that reason ("Create chat completion", max_tokens); of a function's
+# name at most 64 characters are taken (the same, tools).
+_OPENAI = Quirks(parameters=OPENAI_ONLY, max_tokens="max_completion_tokens", text_parts=True, longest_name=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +32,9 @@ class Vendor:
     quirks: Quirks = field(default_factory=Quirks)
 
     def wire_of(self, policy: snapshot.Provider) -> str:
-        """The shape that a policy's provider speaks: the vendor's, that of Vertex AI, or one of the user's own."""
+        """The shape that a policy's provider speaks: the vendor's, another API of it, or one of the user's own."""
+        if self.wire == "azure" and policy.azure.api_version is None:
+            return "azure-v1"
         return policy.compatibility.wire_shape or ("vertex" if policy.google.vertex else self.wire)
 
     def base_url_of(self, policy: snapshot.Provider) -> str | None:
@@ -42,21 +50,61 @@ VENDORS: Mapping[str, Vendor] = {
         base_url="https://api.openai.com/v1",
         environment=("OPENAI_API_KEY",),
         native=frozenset(Shape),
+        quirks=_OPENAI,
     ),
-    "azure": Vendor(wire="azure", environment=("AZURE_OPENAI_API_KEY",)),
+    "azure": Vendor(wire="azure", environment=("AZURE_OPENAI_API_KEY",), native=frozenset(Shape), quirks=_OPENAI),
     "anthropic": Vendor(wire="anthropic", base_url="https://api.anthropic.com", environment=("ANTHROPIC_API_KEY",)),
     "google": Vendor(
         wire="google",
         base_url="https://generativelanguage.googleapis.com",
         environment=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
     ),
-    "groq": Vendor(base_url="https://api.groq.com/openai/v1", environment=("GROQ_API_KEY",)),
-    "deepseek": Vendor(base_url="https://api.deepseek.com", environment=("DEEPSEEK_API_KEY",)),
-    "huggingface": Vendor(base_url="https://router.huggingface.co/v1", environment=("HF_TOKEN",)),
+    "groq": Vendor(  # "OpenAI compatibility", "Reasoning"
+        base_url="https://api.groq.com/openai/v1",
+        environment=("GROQ_API_KEY",),
+        native=frozenset({Shape.CHAT, Shape.RESPONSES}),
+        quirks=Quirks(
+            unsupported=frozenset({"logprobs", "top_logprobs", "logit_bias", "n"}),
+            parameters=GROQ_ONLY,
+            max_tokens="max_completion_tokens",
+            thoughts="reasoning",
+        ),
+    ),
+    "deepseek": Vendor(  # "Create chat completion", "Thinking mode": it wants its reasoning back once tools were called
+        base_url="https://api.deepseek.com",
+        environment=("DEEPSEEK_API_KEY",),
+        native=frozenset({Shape.CHAT}),
+        quirks=Quirks(
+            unsupported=frozenset({"n", "seed", "logit_bias", "parallel_tool_calls", "modalities", "verbosity"}),
+            renamed={"max_completion_tokens": "max_tokens"},
+            parameters=DEEPSEEK_ONLY,
+            thoughts="reasoning_content",
+            no_thinking={"thinking": {"type": "disabled"}},
+            json_schema=False,
+        ),
+    ),
+    "huggingface": Vendor(  # the router only chats; TGI marks n and logit_bias as unused ("Messages API")
+        base_url="https://router.huggingface.co/v1",
+        environment=("HF_TOKEN",),
+        native=frozenset({Shape.CHAT, Shape.EMBEDDINGS}),
+        quirks=Quirks(
+            unsupported=frozenset({"n", "logit_bias"}),
+            renamed={"max_completion_tokens": "max_tokens"},
+            parameters=NO_TOP_K,
+        ),
+    ),
     "cohere": Vendor(wire="cohere", base_url="https://api.cohere.com", environment=("CO_API_KEY", "COHERE_API_KEY")),
-    "ollama": Vendor(base_url="http://localhost:11434/v1"),
-    "vllm": Vendor(),
-    "llamacpp": Vendor(),
+    "ollama": Vendor(  # "OpenAI compatibility", supported request fields
+        base_url="http://localhost:11434/v1",
+        quirks=Quirks(
+            unsupported=frozenset({"n", "logit_bias", "tool_choice"}),
+            renamed={"max_completion_tokens": "max_tokens"},
+            parameters=NO_TOP_K,
+            thoughts="reasoning",
+        ),
+    ),
+    "vllm": Vendor(quirks=Quirks(thoughts="reasoning")),  # "Reasoning outputs"
+    "llamacpp": Vendor(quirks=Quirks(thoughts="reasoning_content")),  # "server", POST /v1/chat/completions
     "openai-compatible": Vendor(),
     "mock": Vendor(native=frozenset({Shape.CHAT})),
 }
