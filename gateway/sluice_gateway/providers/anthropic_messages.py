@@ -1,0 +1,194 @@
+"""Conversations as Anthropic's Messages API wants them (Claude API reference, "Create a Message").
+
+All system messages become the one system prompt, turns of one side become one turn, and results of tools stand first in
+theirs. Blank text and empty turns, which the API refuses, are left out. So are names of participants, hints on an
+image's detail, thoughts without a seal and other providers' seals: the API has no place for them.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from sluice_gateway.errors import CallerError, UnsupportedParameter
+from sluice_gateway.normal.parts import Document, Image, Part, Refusal, Source, Text, Thought, ToolCall, ToolResult
+from sluice_gateway.normal.requests import ChatRequest, Message
+from sluice_gateway.providers.anthropic_answers import ORIGIN
+
+_Block = dict[str, Any]
+
+_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})  # API reference, Base64ImageSource
+_PDF = "application/pdf"
+_TEXTS = ("text/", "application/json")
+_NOT_OF_IDS = re.compile(r"[^a-zA-Z0-9_-]")  # what ids of tool calls may not hold
+_PLAIN = {"type", "text"}  # the members of a block that is nothing but words
+
+# Members of Anthropic's own blocks that callers of another shape may give to their parts.
+_OWN: Mapping[type[Part], tuple[str, ...]] = {
+    Text: ("cache_control", "citations"),
+    Refusal: ("cache_control",),
+    Image: ("cache_control", "transformations"),
+    Document: ("cache_control", "citations", "context", "title"),
+    ToolCall: ("cache_control",),
+    ToolResult: ("cache_control",),
+}
+
+_decode = msgspec.json.Decoder().decode
+
+
+def system_of(request: ChatRequest) -> str | list[_Block] | None:
+    """The system prompt: one text, or blocks where one of them is marked for the cache."""
+    writer = _Writer(request.named("messages"))
+    blocks: list[_Block] = []
+    for message in request.messages:
+        if message.role == "system":
+            blocks += writer.blocks(message)
+    if any(block["type"] != "text" for block in blocks):
+        raise writer.unsupported("anything but text in system messages")
+    if any(block.keys() != _PLAIN for block in blocks):
+        return blocks
+    return "\n\n".join(block["text"] for block in blocks) or None
+
+
+def turns_of(request: ChatRequest) -> list[dict[str, Any]]:
+    """The turns. Raises CallerError when there are none, and for what Anthropic can't be told."""
+    writer = _Writer(request.named("messages"))
+    turns: list[dict[str, Any]] = []
+    for message in request.messages:
+        if message.role == "system":
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        blocks = writer.blocks(message)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += blocks
+        elif blocks:
+            turns.append({"role": role, "content": blocks})
+    if not turns:
+        raise writer.wrong("must have a turn that is not empty, beside system messages")
+    for turn in turns:
+        turn["content"] = _content(turn["content"])
+    return turns
+
+
+def _content(blocks: list[_Block]) -> str | list[_Block]:
+    """Results of tools first, as the API wants them; a lone text as a string."""
+    if len(blocks) == 1 and blocks[0].keys() == _PLAIN:
+        text: str = blocks[0]["text"]
+        return text
+    return sorted(blocks, key=lambda block: block["type"] != "tool_result")
+
+
+class _Writer:
+    """Writes blocks. ``place`` is what the caller calls the list of messages."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._writers: Mapping[type[Part], Callable[[Any], _Block | None]] = {
+            Text: _words,
+            Refusal: _words,
+            Thought: _thinking,
+            Image: self._image,
+            Document: self._document,
+            ToolCall: self._call,
+            ToolResult: self._result,
+        }
+
+    def wrong(self, what: str) -> CallerError:
+        """The caller's mistake."""
+        return CallerError(f"{self._place} {what}", param=self._place)
+
+    def unsupported(self, what: str) -> UnsupportedParameter:
+        """Something that the API can't be told."""
+        return UnsupportedParameter(f"anthropic does not take {what}", param=self._place)
+
+    def blocks(self, message: Message) -> list[_Block]:
+        """A message's."""
+        blocks = [block for part in message.parts if (block := self._block(part)) is not None]
+        mark = message.extra.get("cache_control")
+        if blocks and mark is not None:
+            blocks[-1].setdefault("cache_control", mark)
+        return blocks
+
+    def _block(self, part: Part) -> _Block | None:
+        """One block; None for what says nothing."""
+        writer = self._writers.get(type(part))
+        if writer is None:
+            raise self.unsupported(type(part).__name__.lower())
+        block = writer(part)
+        if block is not None and part.extra:
+            block |= {name: part.extra[name] for name in _OWN.get(type(part), ()) if name in part.extra}
+        return block
+
+    def _image(self, part: Image) -> _Block:
+        source = part.source
+        if source.data is None:
+            return {"type": "image", "source": _elsewhere(source)}
+        if source.media_type not in _IMAGES:
+            raise self.unsupported(f"images of type {source.media_type}")
+        return {"type": "image", "source": {"type": "base64", "media_type": source.media_type, "data": source.data}}
+
+    def _document(self, part: Document) -> _Block:
+        block: _Block = {"type": "document", "source": self._document_source(part.source)}
+        return block | {"title": part.name} if part.name else block
+
+    def _document_source(self, source: Source) -> _Block:
+        kind = source.media_type or ""
+        if source.data is None:
+            return _elsewhere(source)
+        if kind == _PDF:
+            return {"type": "base64", "media_type": _PDF, "data": source.data}
+        if not kind.startswith(_TEXTS):
+            raise self.unsupported(f"documents of type {kind}")
+        try:
+            text = base64.b64decode(source.data, validate=True).decode()
+        except ValueError as error:
+            raise self.wrong(f"holds a document of type {kind} that is not UTF-8 in base64") from error
+        return {"type": "text", "media_type": "text/plain", "data": text}
+
+    def _call(self, part: ToolCall) -> _Block:
+        return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": self._input(part)}
+
+    def _input(self, part: ToolCall) -> msgspec.Raw:
+        """The arguments as they were written, digit by digit."""
+        try:
+            arguments = _decode(part.arguments) if part.arguments else None
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            arguments = part
+        if isinstance(arguments, dict):
+            return msgspec.Raw(part.arguments.encode())
+        if arguments is None:
+            return msgspec.Raw(b"{}")
+        raise self.wrong(f"holds a call of {part.name[:64]!r} whose arguments are not a JSON object")
+
+    def _result(self, part: ToolResult) -> _Block:
+        block: _Block = {"type": "tool_result", "tool_use_id": _id(part.call_id)}
+        if content := [inner for piece in part.content if (inner := self._block(piece)) is not None]:
+            block["content"] = _content(content)
+        return block | {"is_error": True} if part.is_error else block
+
+
+def _words(part: Text | Refusal) -> _Block | None:
+    return {"type": "text", "text": part.text} if part.text and not part.text.isspace() else None
+
+
+def _thinking(thought: Thought) -> _Block | None:
+    if thought.origin != ORIGIN:
+        return None
+    if thought.encrypted is not None:
+        return {"type": "redacted_thinking", "data": thought.encrypted}
+    if thought.signature is None:
+        return None
+    return {"type": "thinking", "thinking": thought.text, "signature": thought.signature}
+
+
+def _elsewhere(source: Source) -> _Block:
+    if source.url is not None:
+        return {"type": "url", "url": source.url}
+    return {"type": "file", "file_id": source.file_id}
+
+
+def _id(given: str) -> str:
+    """An id that the API takes: other providers' may have dots and colons. Calls and results change alike."""
+    return _NOT_OF_IDS.sub("_", given)
