@@ -10,11 +10,13 @@ from sluice_gateway.dialects.dialect import Dialect, EmbeddingDialect, ErrorWrit
 from sluice_gateway.dialects.embeddings import EmbeddingsDialect
 from sluice_gateway.dialects.messages import MessagesDialect, count_tokens
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
+from sluice_gateway.dialects.responses import ResponsesDialect
 
 CHAT: Mapping[Shape, Dialect] = {
     Shape.CHAT: ChatDialect(),
     Shape.COMPLETIONS: CompletionsDialect(),
     Shape.MESSAGES: MessagesDialect(),
+    Shape.RESPONSES: ResponsesDialect(),
 }
 EMBEDDINGS: Mapping[Shape, EmbeddingDialect] = {Shape.EMBEDDINGS: EmbeddingsDialect()}
 
