@@ -10,9 +10,10 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _Member(NamedTuple):
-    """One member of a Struct: ``inner`` is the Struct that it holds, or holds a list of."""
+    """One member of a Struct: ``inner`` is the Struct that it holds, or holds a list of; ``key`` its name in JSON."""
 
     name: str
+    key: str
     kind: Any
     inner: type[msgspec.Struct] | None
     listed: bool
@@ -20,7 +21,8 @@ class _Member(NamedTuple):
 
 @cache
 def _members(kind: type[msgspec.Struct]) -> tuple[_Member, ...]:
-    return tuple(_Member(field.name, field.type, *_inner(field.type)) for field in msgspec.structs.fields(kind))
+    fields = msgspec.structs.fields(kind)
+    return tuple(_Member(field.name, field.encode_name, field.type, *_inner(field.type)) for field in fields)
 
 
 def _inner(kind: Any) -> tuple[type[msgspec.Struct] | None, bool]:
@@ -42,7 +44,7 @@ def loosely(kind: type[S], document: object) -> S:
         return kind()
     found: dict[str, Any] = {}
     for member in _members(kind):
-        value = document.get(member.name)
+        value = document.get(member.key)
         if value is not None:
             found[member.name] = _fitted(member, value)
     return kind(**{name: value for name, value in found.items() if value is not None})
@@ -54,7 +56,7 @@ def _fitted(member: _Member, value: Any) -> Any:
         return [loosely(member.inner, item) for item in items if isinstance(item, dict)]
     if member.inner is not None:
         return loosely(member.inner, value) if isinstance(value, dict) else None
-    if member.kind == msgspec.Raw | None:
+    if member.kind in (msgspec.Raw, msgspec.Raw | None):
         return msgspec.Raw(msgspec.json.encode(value))
     if member.kind == str | None and isinstance(value, dict):
         return msgspec.json.encode(value).decode()
