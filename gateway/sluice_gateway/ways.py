@@ -18,7 +18,7 @@ from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.passages import Passage, RelayedPassage, TranslatedPassage
 from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, Native
-from sluice_gateway.providers.parameters import fit
+from sluice_gateway.providers.parameters import asks_for_nothing, fit
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.upstream import Endpoint
 
@@ -124,13 +124,16 @@ class _Relay:
 def _within_quirks(body: bytes, call: Call, facts: Facts) -> bytes:
     """Without what the vendor does not take, or a refusal that names it."""
     quirks = facts.quirks
-    unsupported = [name for name in call.document if name in quirks.unsupported and call.document[name] is not None]
-    if unsupported and facts.policy == "strict":
-        raise UnsupportedParameter(f"{facts.vendor} has no {unsupported[0]}", param=unsupported[0])
-    renamed = {old: new for old, new in quirks.renamed.items() if old in call.document and new not in call.document}
-    if not unsupported and not renamed:
+    given = [name for name in call.document if name in quirks.unsupported]
+    asked = [name for name in given if not asks_for_nothing(name, call.document[name])]
+    if asked and facts.policy == "strict":
+        raise UnsupportedParameter(f"{facts.vendor} has no {asked[0]}", param=asked[0])
+    renamed = {}
+    if call.shape is Shape.CHAT:  # the older endpoint knows but one name
+        renamed = {old: new for old, new in quirks.renamed.items() if old in call.document and new not in call.document}
+    if not given and not renamed:
         return body
-    return splice.edited(body, dict.fromkeys(unsupported), renamed)
+    return splice.edited(body, dict.fromkeys(given), renamed)
 
 
 def _asking_for_usage(body: bytes, options: object) -> bytes:
