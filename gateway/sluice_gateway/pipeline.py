@@ -19,6 +19,7 @@ from sluice_gateway.routing.plan import Candidate, make_plan
 from sluice_gateway.routing.table import Match, RoutingTable
 from sluice_gateway.sse import BadEvent
 from sluice_gateway.telemetry.record import LEFT, Record, Recorder
+from sluice_gateway.telemetry.target_figures import SERVED, TargetFigures
 from sluice_gateway.upstream import (
     Answer,
     AnswerTooLarge,
@@ -59,9 +60,15 @@ class Pipeline:
     """
 
     def __init__(
-        self, recorder: Recorder, clock: Callable[[], float], keepalive_seconds: float, images: Images
+        self,
+        recorder: Recorder,
+        figures: TargetFigures,
+        clock: Callable[[], float],
+        keepalive_seconds: float,
+        images: Images,
     ) -> None:
         self._recorder = recorder
+        self._figures = figures
         self._images = images
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
@@ -88,9 +95,10 @@ class Pipeline:
                 return Reply(way.body)
             record.tries(candidate.label, candidate.target.kind)
             result: str = LEFT
+            asked = self._clock()
             try:
                 reply = await self._attempt(exchange, candidate, way)
-                result = record.code or "served"
+                result = record.code or SERVED
             except AttemptFailed as failed:
                 attempts.append(failed.attempt)
                 record.failed_attempts.append(failed.attempt.described())
@@ -102,6 +110,14 @@ class Pipeline:
                 return reply
             finally:
                 self._recorder.attempt(candidate.target.kind, result)
+                self._figures.note(
+                    candidate.target.provider.resource,
+                    candidate.model,
+                    result,
+                    asked=asked,
+                    first_byte=record.first_byte,
+                    now=self._clock(),
+                )
         if unable is not None and not attempts:
             raise unable
         raise failure_of(attempts, late=self._is_late(exchange))

@@ -19,11 +19,13 @@ from sluice_gateway.server.app import App
 from sluice_gateway.server.connection import Server
 from sluice_gateway.server.door import Door
 from sluice_gateway.server.inference import Inference
+from sluice_gateway.server.models import Models
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Source
 from sluice_gateway.telemetry.log import Logger
 from sluice_gateway.telemetry.metrics import Metrics
 from sluice_gateway.telemetry.record import Recorder
+from sluice_gateway.telemetry.target_figures import TargetFigures
 from sluice_gateway.upstream import LeanUpstream, SessionUpstream, Upstream
 
 _BACKLOG = 4096  # connections that wait to be accepted: a burst of clients after a roll-out
@@ -75,16 +77,16 @@ class Process:
         """Serve. Raises CannotListen."""
         settings, clock = self._settings, time.monotonic
         metrics, http = Metrics(), _upstream(self._environ)
-        images = Images()
+        images, figures = Images(), TargetFigures()
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
         configuration = Configuration(
             http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
         )
-        pipeline = Pipeline(recorder, clock, settings.keepalive_seconds, images)
+        pipeline = Pipeline(recorder, figures, clock, settings.keepalive_seconds, images)
         inference = Inference(
             configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
         )
-        app = App(inference, configuration, in_flight, metrics)
+        app = App(inference, Models(configuration, figures, clock), configuration, in_flight, metrics)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(http.close)
             stack.push_async_callback(images.close)

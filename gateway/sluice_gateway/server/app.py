@@ -30,12 +30,16 @@ class App:
     """All handlers of a gateway."""
 
     def __init__(
-        self, inference: Inference, configuration: Configuration, in_flight: InFlight, figures: metrics.Metrics
+        self,
+        inference: Inference,
+        models: Models,
+        configuration: Configuration,
+        in_flight: InFlight,
+        figures: metrics.Metrics,
     ) -> None:
         self._configuration = configuration
         self._in_flight = in_flight
         self._figures = figures
-        models = Models(configuration)
         self._one_model: Mapping[str, Methods] = {PREFIX: {"GET": models.show}}
         self._probes: Mapping[str, Methods] = {"/health": {"GET": self._health}, "/ready": {"GET": self._ready}}
         self._api: Mapping[str, Methods] = {

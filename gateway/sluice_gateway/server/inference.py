@@ -80,7 +80,7 @@ class Inference:
     ) -> web.StreamResponse:
         if table is None:
             raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
-        record.consumer = self.configuration.callers.identify(_key_header(request))
+        record.consumer = self.configuration.callers.identify(key_header(request))
         call = parse(await read_json_body(request, self.max_body_bytes), shape)
         record.model, record.stream = call.model, call.stream
         client = StreamReply(request, record, table, self.stall_seconds)
@@ -115,7 +115,7 @@ class Inference:
         return record.started + int(text) / 1000
 
 
-def _key_header(request: web.BaseRequest) -> str | None:
+def key_header(request: web.BaseRequest) -> str | None:
     """The caller's key as OpenAI's clients send it, or as Anthropic's do."""
     given = request.headers.get("authorization")
     if given is None and (key := request.headers.get("x-api-key")) is not None:

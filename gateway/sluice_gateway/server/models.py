@@ -1,8 +1,8 @@
-"""GET /v1/models and /v1/models/{id}: what can be asked for, as OpenAI lists it, with what the policies say of each
-model.
-"""
+"""GET /v1/models and /v1/models/{id}: what can be asked for, as OpenAI lists it, and what is known of it."""
 
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -10,23 +10,40 @@ from multidict import CIMultiDict
 
 from sluice_gateway.configuration import Configuration
 from sluice_gateway.errors import ModelNotFound, NotReady
-from sluice_gateway.routing.table import Match, RoutingTable
+from sluice_gateway.routing.table import RoutingTable
+from sluice_gateway.server.inference import key_header
+from sluice_gateway.server.model_facts import described
 from sluice_gateway.server.replies import JSON, json_reply
+from sluice_gateway.telemetry.target_figures import Seen, TargetFigures
 
 PREFIX = "/v1/models/"
+FRESH_SECONDS = 5
+"""How old figures may be: for so long a list is not made anew, and callers need not ask."""
+
+
+class _List(NamedTuple):
+    table: RoutingTable
+    made: float
+    body: bytes
 
 
 class Models:
-    """The handlers of both paths."""
+    """The handlers of both paths. ``clock`` gives seconds that only grow."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, figures: TargetFigures, clock: Callable[[], float]) -> None:
         self._configuration = configuration
+        self._figures = figures
+        self._clock = clock
+        self._list: _List | None = None
 
     async def list(self, request: web.BaseRequest) -> web.Response:
-        """All names that this caller may ask for and that can be listed."""
+        """All names that this caller may ask for and that can be listed, in the order of their names."""
         table = self._table(request)
-        data = [_described(name, match) for name, match in table.names()]
-        return _reply({"object": "list", "data": data})
+        now, kept = self._clock(), self._list
+        if kept is None or kept.table is not table or now - kept.made >= FRESH_SECONDS:
+            data = [described(name, match, self._seen) for name, match in sorted(table.names(), key=_name)]
+            kept = self._list = _List(table, now, msgspec.json.encode({"object": "list", "data": data}))
+        return _reply(kept.body, request.headers)
 
     async def show(self, request: web.BaseRequest) -> web.Response:
         """One name, listed or covered by a pattern."""
@@ -37,44 +54,41 @@ class Models:
             raise ModelNotFound.for_route(name)
         if not match.route.targets_for(name):
             raise ModelNotFound.for_route(name, match.route.label)
-        return _reply(_described(name, match))
+        return _reply(msgspec.json.encode(described(name, match, self._seen)), request.headers)
 
     def _table(self, request: web.BaseRequest) -> RoutingTable:
         table = self._configuration.table
         if table is None:
             raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
-        self._configuration.callers.identify(request.headers.get("authorization"))
+        self._configuration.callers.identify(key_header(request))
         return table
 
+    def _seen(self, provider: str, model: str) -> Seen | None:
+        return self._figures.seen(provider, model, self._clock())
 
-def _reply(document: dict[str, Any]) -> web.Response:
-    return json_reply(msgspec.json.encode(document), CIMultiDict({"content-type": JSON, "server": "sluice"}))
+
+def _name(listed: tuple[str, Any]) -> str:
+    return listed[0]
 
 
-def _described(name: str, match: Match) -> dict[str, Any]:
-    """OpenAI's fields; then what the first target's policy says. ``created`` is unknown, and OpenAI's clients want a
-    number.
-    """
-    target = match.route.targets_for(name)[0]
-    provider = target.provider
-    described: dict[str, Any] = {
-        "id": name,
-        "object": "model",
-        "created": 0,
-        "owned_by": match.route.label,
-        "provider": provider.vendor,
-    }
-    model = provider.models.get(target.model or name)
-    if model is not None:
-        facts = {
-            "display_name": model.display_name,
-            "description": model.description,
-            "context_window": model.context_window,
-            "max_output_tokens": model.max_output_tokens,
-            "capabilities": list(model.capabilities),
-            "pricing": model.pricing.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if model.pricing
-            else None,
+def _reply(body: bytes, asked: Mapping[str, str]) -> web.Response:
+    """With what caches need; without the body for a caller who has it (RFC 9110, 13.1.2 and 15.4.5)."""
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = CIMultiDict(
+        {
+            "server": "sluice",
+            "etag": tag,
+            "cache-control": f"private, max-age={FRESH_SECONDS}",
+            "vary": "authorization, x-api-key",
         }
-        described |= {field: value for field, value in facts.items() if value}
-    return described
+    )
+    if _has(asked.get("if-none-match", ""), tag):
+        return web.Response(status=304, headers=headers)
+    headers["content-type"] = JSON
+    return json_reply(body, headers)
+
+
+def _has(if_none_match: str, tag: str) -> bool:
+    """Whether a caller's If-None-Match names this tag; weak and strong tags compare alike there."""
+    given = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return tag in given or given == ["*"]

@@ -53,22 +53,6 @@ async def test_names_are_listed_as_openai_does() -> None:
     assert all(model["object"] == "model" and isinstance(model["created"], int) for model in body["data"])
 
 
-async def test_a_model_shows_what_its_policy_says() -> None:
-    async with gateway(LISTED) as sluice:
-        _, model = await sluice.get("/v1/models/chat")
-    assert model == {
-        "id": "chat",
-        "object": "model",
-        "created": 0,
-        "owned_by": "default/chat",
-        "provider": "mock",
-        "display_name": "GPT-4o mini",
-        "context_window": 128000,
-        "capabilities": ["chat", "tools"],
-        "pricing": {"inputPerMillion": "0.15", "outputPerMillion": "0.60"},
-    }
-
-
 @pytest.mark.parametrize(("name", "status"), [("gpt-unlisted", 200), ("org/name", 404), ("nobody", 404), ("", 404)])
 async def test_one_model_by_its_name(name: str, status: int) -> None:
     async with gateway(LISTED) as sluice:
