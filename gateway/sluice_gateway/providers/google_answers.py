@@ -1,0 +1,251 @@
+"""Reading what Gemini answers (Gemini API reference, "GenerateContentResponse"; Vertex AI reference of that name).
+
+A chunk of a stream has the form of a whole answer, so that both are read alike.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sluice_gateway.normal.answers import Finish
+from sluice_gateway.normal.parts import Audio, Document, Image, Part, Source, Text, Thought, ToolCall
+from sluice_gateway.normal.usage import Usage, tokens
+from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
+from sluice_gateway.providers.faults import parsed, words
+from sluice_gateway.providers.google_faults import fault_in
+from sluice_gateway.providers.google_parts import ORIGIN
+from sluice_gateway.providers.loose import loosely
+from sluice_gateway.sse import BadEvent
+
+_NOT_AS_TOLD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # a ValidationError is a DecodeError
+
+
+class Blob(msgspec.Struct, rename="camel", gc=False):
+    """Bytes in base64, or a file elsewhere."""
+
+    mime_type: str | None = None
+    data: str | None = None
+    file_uri: str | None = None
+
+
+class FunctionCall(msgspec.Struct, rename="camel", gc=False):
+    """A call of a tool; ``id`` comes from Gemini 3 and later only."""
+
+    name: str | None = None
+    id: str | None = None
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class WirePart(msgspec.Struct, rename="camel", gc=False):
+    """One of its data members is set."""
+
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: FunctionCall | None = None
+    inline_data: Blob | None = None
+    file_data: Blob | None = None
+
+
+class Content(msgspec.Struct, rename="camel", gc=False):
+    """Absent or without parts when nothing was generated."""
+
+    parts: list[WirePart] | None = None
+
+
+class Candidate(msgspec.Struct, rename="camel", gc=False):
+    """One choice. ``index`` 0 is left out by some versions."""
+
+    index: int | None = None
+    content: Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+    logprobs_result: Any = None
+
+
+class Feedback(msgspec.Struct, rename="camel", gc=False):
+    """Why a prompt was not answered at all."""
+
+    block_reason: str | None = None
+
+
+class Counts(msgspec.Struct, rename="camel", gc=False):
+    """Tokens. ``prompt`` includes what was cached; ``candidates`` does not include thoughts."""
+
+    prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    prompt_tokens_details: Any = None
+    candidates_tokens_details: Any = None
+    service_tier: str | None = None
+
+
+class Reply(msgspec.Struct, rename="camel", gc=False):
+    """A whole answer or a chunk of one."""
+
+    candidates: list[Candidate] | None = None
+    prompt_feedback: Feedback | None = None
+    usage_metadata: Counts | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(Reply).decode
+
+# Reasons beside STOP ("FinishReason"). Those not named here end an answer as STOP does.
+_FINISHES = {
+    "MAX_TOKENS": Finish.LENGTH,
+    "CONTINUATION": Finish.LENGTH,
+    "SAFETY": Finish.CONTENT_FILTER,
+    "RECITATION": Finish.CONTENT_FILTER,
+    "LANGUAGE": Finish.CONTENT_FILTER,
+    "BLOCKLIST": Finish.CONTENT_FILTER,
+    "PROHIBITED_CONTENT": Finish.CONTENT_FILTER,
+    "SPII": Finish.CONTENT_FILTER,
+    "IMAGE_SAFETY": Finish.CONTENT_FILTER,
+    "IMAGE_PROHIBITED_CONTENT": Finish.CONTENT_FILTER,
+    "IMAGE_RECITATION": Finish.CONTENT_FILTER,
+    "ESCALATION": Finish.CONTENT_FILTER,
+    "PUP_LIMITED_DISABLED": Finish.CONTENT_FILTER,
+    "MODEL_ARMOR": Finish.CONTENT_FILTER,
+}
+
+# The model has failed to answer: OpenAI's shape has no reason for it, and another target may do better.
+_FAILURES = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "MALFORMED_RESPONSE",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+    }
+)
+
+_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
+
+
+def read_reply(data: bytes) -> Reply:
+    """A body or the data of an event. Raises BadEvent, and ProviderFault for an error in it."""
+    try:
+        reply = _decode(data)
+    except _NOT_AS_TOLD:
+        document = parsed(data)
+        if isinstance(document, list) and document:
+            document = document[0]
+        if not isinstance(document, dict):
+            raise BadEvent("the provider sent JSON that is not an object") from None
+        reply = loosely(Reply, document)
+    if reply.error is not None:
+        raise ProviderFault(fault_in(reply.error))
+    return reply
+
+
+def parts_of(candidate: Candidate, answer_id: str | None, choice: int, calls: int) -> Iterator[Part]:
+    """The parts of a choice. ``calls``: how many it has made before, for the ids of those that come without."""
+    for part in (candidate.content and candidate.content.parts) or ():
+        made = part.function_call
+        if made is not None and made.name:
+            call_id = made.id or f"call_{answer_id or 0}_{choice}_{calls}"
+            calls += 1
+            signature = part.thought_signature
+            arguments = _arguments(made.args)
+            yield ToolCall(id=call_id, name=made.name, arguments=arguments, signature=signature, origin=ORIGIN)
+        elif part.thought:
+            yield Thought(text=part.text or "", signature=part.thought_signature, origin=ORIGIN)
+        else:
+            yield from _shown(part)
+
+
+def _shown(part: WirePart) -> Iterator[Part]:
+    if part.text:
+        yield Text(text=part.text)
+    if (blob := part.inline_data or part.file_data) is not None and (blob.data or blob.file_uri):
+        yield _medium(blob)
+    if part.thought_signature:
+        yield Thought(signature=part.thought_signature, origin=ORIGIN)
+
+
+def _arguments(args: msgspec.Raw) -> str:
+    """Without the spaces and lines that Gemini lays its answers out with."""
+    text = msgspec.json.format(args, indent=-1).decode("utf-8", "replace")
+    return "{}" if text == "null" else text
+
+
+def _medium(blob: Blob) -> Part:
+    kind = blob.mime_type or "application/octet-stream"
+    if kind.startswith("audio/") and blob.data:
+        return Audio(data=blob.data, format=kind[6:])
+    source = Source(data=blob.data, url=None if blob.data else blob.file_uri, media_type=kind)
+    return Image(source=source) if kind.startswith("image/") else Document(source=source)
+
+
+def finish_of(candidate: Candidate, *, called: bool) -> Finish:
+    """Why a choice ends; ``called``: it holds tool calls, of which Gemini says no more than STOP.
+
+    Raises ProviderFault when the model has failed.
+    """
+    reason = candidate.finish_reason or "STOP"
+    if reason in _FAILURES:
+        message = f"{reason}: {words(candidate.finish_message) or 'the model has failed to answer'}"
+        raise ProviderFault(Fault(kind=FaultKind.FAILED, status=502, message=message, code=reason.lower()))
+    return _FINISHES.get(reason) or (Finish.TOOL_CALLS if called else Finish.STOP)
+
+
+def blocked(reply: Reply) -> bool:
+    """Whether the prompt was refused before any answer."""
+    return not reply.candidates and reply.prompt_feedback is not None and bool(reply.prompt_feedback.block_reason)
+
+
+def usage_of(counts: Counts | None) -> Usage | None:
+    """Thoughts are completion tokens, and the results of Gemini's own tools prompt tokens, as they are billed."""
+    if counts is None or (counts.prompt_token_count is None and counts.candidates_token_count is None):
+        return None
+    thoughts = tokens(counts.thoughts_token_count)
+    return Usage(
+        prompt=tokens(counts.prompt_token_count) + tokens(counts.tool_use_prompt_token_count),
+        completion=tokens(counts.candidates_token_count) + thoughts,
+        cached=tokens(counts.cached_content_token_count),
+        reasoning=thoughts,
+        audio_prompt=_audio(counts.prompt_tokens_details),
+        audio_completion=_audio(counts.candidates_tokens_details),
+    )
+
+
+def _audio(details: Any) -> int:
+    if not isinstance(details, list):
+        return 0
+    counted = (one.get("tokenCount") for one in details if isinstance(one, dict) and one.get("modality") == "AUDIO")
+    return sum(tokens(count) for count in counted)
+
+
+def tier_of(counts: Counts | None) -> str | None:
+    """The service tier in OpenAI's words."""
+    return _TIERS.get((counts and counts.service_tier) or "")
+
+
+def logprobs_of(candidate: Candidate) -> dict[str, Any] | None:
+    """In OpenAI's shape; None when there are none."""
+    result = candidate.logprobs_result
+    chosen = result.get("chosenCandidates") if isinstance(result, dict) else None
+    if not isinstance(chosen, list):
+        return None
+    tops = result.get("topCandidates")
+    tops = tops if isinstance(tops, list) else []
+    content = []
+    for index, one in enumerate(chosen):
+        top = tops[index].get("candidates") if index < len(tops) and isinstance(tops[index], dict) else None
+        found = [_token(other) for other in top] if isinstance(top, list) else []
+        content.append({**_token(one), "top_logprobs": found})
+    return {"content": content, "refusal": None}
+
+
+def _token(one: Any) -> dict[str, Any]:
+    said = one if isinstance(one, dict) else {}
+    text, probability = said.get("token"), said.get("logProbability")
+    text = text if isinstance(text, str) else ""
+    number = probability if isinstance(probability, int | float) else 0.0  # left out when it is 0
+    return {"token": text, "logprob": number, "bytes": list(text.encode())}

@@ -1,0 +1,191 @@
+"""Writing requests to Gemini (Gemini API reference, "GenerateContentRequest" and "GenerationConfig"; Vertex AI
+reference, "Generate content").
+
+All system messages become the one systemInstruction; a conversation of nothing else is said as the user's. Turns that
+follow each other with one role become one. ``user``, ``metadata``, the names of speakers and of schemas and the
+further members of tools have no place there, and change nothing in an answer.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sluice_gateway.errors import CallerError, ParameterOutOfRange, UnsupportedParameter
+from sluice_gateway.normal.parts import Text, ToolCall, ToolResult
+from sluice_gateway.normal.requests import ChatRequest, Choosing, Message, Tool
+from sluice_gateway.providers.adapter import Facts
+from sluice_gateway.providers.google_parts import Reader, answered, result, said
+from sluice_gateway.providers.google_schemas import fitted
+from sluice_gateway.providers.google_thinking import thinking_config
+
+TOP_LEVEL = frozenset({"safetySettings", "safety_settings", "cachedContent", "cached_content", "labels"})
+"""Members of Gemini's own request that callers may add."""
+
+IN_CONFIG = frozenset(
+    {
+        "thinkingConfig",
+        "thinking_config",
+        "mediaResolution",
+        "media_resolution",
+        "speechConfig",
+        "speech_config",
+        "imageConfig",
+        "image_config",
+    }
+)
+"""Members of its generationConfig that they may."""
+
+_SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "max_tokens": "maxOutputTokens",
+    "n": "candidateCount",
+    "seed": "seed",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_MODES = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
+_TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
+
+
+def build_request(request: ChatRequest, facts: Facts, schemes: tuple[str, ...]) -> bytes:
+    """The body. ``schemes``: of the URIs from which Gemini reads files. Raises CallerError."""
+    reader = Reader(facts.model, schemes)
+    system = _system(request)
+    body: dict[str, Any] = {"contents": _contents(request, reader)}
+    if not body["contents"]:
+        body["contents"], system = [{"role": "user", "parts": [{"text": system}]}], ""
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}]}
+    if request.tools:
+        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
+    if config := _tool_config(request, facts):
+        body["toolConfig"] = {"functionCallingConfig": config}
+    if config := _generation_config(request, facts):
+        body["generationConfig"] = config
+    if tier := _tier(request, facts):
+        body["serviceTier"] = tier
+    body |= {name: value for name, value in request.extra.items() if name in TOP_LEVEL}
+    return msgspec.json.encode(body)
+
+
+def _places(request: ChatRequest) -> Iterator[tuple[Message, str]]:
+    """Each message and where it stands in the caller's request, which has results of tools one by one."""
+    index = 0
+    for message in request.messages:
+        yield message, f"{request.named('messages')}[{index}]"
+        index += len(message.parts) if message.role == "tool" else 1
+
+
+def _system(request: ChatRequest) -> str:
+    found = []
+    for message, place in _places(request):
+        if message.role == "system":
+            for part in message.parts:
+                if not isinstance(part, Text):
+                    raise UnsupportedParameter(f"Gemini takes only text in {place}", param=f"{place}.content")
+                found.append(part.text)
+    return "\n\n".join(found)
+
+
+def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
+    contents: list[dict[str, Any]] = []
+    names: dict[str, str] = {}  # of all calls so far, in their order
+    for message, place in _places(request):
+        if message.role == "system":
+            continue
+        if message.role == "assistant":
+            names |= {part.id: part.name for part in message.parts if isinstance(part, ToolCall)}
+            role, parts = "model", answered(message.parts, reader, place)
+        else:
+            role, parts = "user", _asked(message, names, reader, place)
+        if contents and contents[-1]["role"] == role:
+            contents[-1]["parts"] += parts
+        elif parts or role == "user":
+            contents.append({"role": role, "parts": parts})
+    for content in contents:
+        content["parts"] = content["parts"] or [{"text": ""}]
+    return contents
+
+
+def _asked(message: Message, names: dict[str, str], reader: Reader, place: str) -> list[dict[str, Any]]:
+    """A turn of the user, or of tools."""
+    if message.role == "tool":
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        return _results(results, names, reader, place)
+    made = (said(part, reader, f"{place}.content[{index}]") for index, part in enumerate(message.parts))
+    return [part for part in made if part]
+
+
+def _results(results: list[ToolResult], names: dict[str, str], reader: Reader, place: str) -> list[dict[str, Any]]:
+    """In the order of their calls, by which Gemini tells calls of one function apart."""
+    for part in results:
+        if part.call_id not in names:
+            raise CallerError(f"{place} answers {part.call_id[:64]!r}, which nobody has called", param=place)
+    if len(results) > 1:
+        order = {call_id: index for index, call_id in enumerate(names)}
+        results = sorted(results, key=lambda part: order[part.call_id])
+    return [result(part, names[part.call_id], reader, f"{place}.content") for part in results]
+
+
+def _declaration(tool: Tool) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        made["description"] = tool.description
+    if tool.parameters and _has_parameters(tool.parameters):
+        made["parametersJsonSchema"] = fitted(tool.parameters)
+    return made
+
+
+def _has_parameters(schema: dict[str, Any]) -> bool:
+    """Whether there is anything to pass: an object without properties is refused, its absence says the same."""
+    return schema.get("type") != "object" or any(schema.get(name) for name in schema.keys() - _SAYS_NOTHING)
+
+
+_SAYS_NOTHING = {"type", "required", "title", "description", "$schema"}
+
+
+def _tool_config(request: ChatRequest, facts: Facts) -> dict[str, Any]:
+    if request.parallel_tool_calls is False and request.tools and facts.policy == "strict":
+        name = request.named("parallel_tool_calls")
+        raise UnsupportedParameter(f"{facts.vendor} has no {name}: false", param=name)
+    choice = request.tool_choice
+    mode = choice.mode if choice else Choosing.AUTO
+    if mode is Choosing.AUTO:
+        # Holds the arguments to their schemas, as strict does, and leaves the model free to call nothing.
+        return {"mode": "VALIDATED"} if any(tool.strict for tool in request.tools) else {}
+    if mode is Choosing.NONE and not request.tools:
+        return {}
+    config: dict[str, Any] = {"mode": _MODES[mode]}
+    if choice is not None and choice.name is not None:
+        config["allowedFunctionNames"] = [choice.name]
+    return config
+
+
+def _generation_config(request: ChatRequest, facts: Facts) -> dict[str, Any]:
+    config = {name: value for field, name in _SAMPLING.items() if (value := getattr(request, field)) is not None}
+    if request.stop:
+        config["stopSequences"] = request.stop
+    if request.logprobs:
+        config["responseLogprobs"] = True
+    if request.top_logprobs:
+        config["logprobs"] = request.top_logprobs
+    if request.modalities and request.modalities != ("text",):
+        config["responseModalities"] = [modality.upper() for modality in request.modalities]
+    if request.format is not None:
+        config["responseMimeType"] = "application/json"
+        if request.format.schema:
+            config["responseJsonSchema"] = fitted(request.format.schema)
+    if thinking := thinking_config(request, facts):
+        config["thinkingConfig"] = thinking
+    return config | {name: value for name, value in request.extra.items() if name in IN_CONFIG}
+
+
+def _tier(request: ChatRequest, facts: Facts) -> str | None:
+    tier = request.service_tier
+    if tier is None or tier == "auto" or tier in _TIERS or facts.policy != "strict":
+        return _TIERS.get(tier or "")
+    name = request.named("service_tier")
+    raise ParameterOutOfRange(f"{name} must be one of auto, {', '.join(_TIERS)} for {facts.vendor}", param=name)
