@@ -1,0 +1,59 @@
+"""Servers of one's own: what they add to OpenAI's endpoints (Ollama API: "List Local Models", "List Running Models";
+Hugging Face: "Text Generation Inference", a model that is still loading).
+"""
+
+from tests.support.model_server import openai_chat, openai_errors
+from tests.support.model_server.exchange import Ask, Events, Handler, Refused, Reply, read
+from tests.support.model_server.openai_requests import ChatRequest
+
+_DETAILS = {
+    "parent_model": "",
+    "format": "gguf",
+    "family": "llama",
+    "families": ["llama"],
+    "parameter_size": "8.0B",
+    "quantization_level": "Q4_K_M",
+}
+
+
+def chat(ask: Ask) -> Reply | Events:
+    """Chat that asks for no key."""
+    return openai_chat.answered(read(ask.body, ChatRequest, openai_errors.unreadable), ask.number)
+
+
+def tags(ask: Ask) -> Reply:
+    """GET /api/tags: what is on the disk."""
+    return Reply({"models": [_described(name) for name in openai_errors.CHAT_MODELS]})
+
+
+def running(ask: Ask) -> Reply:
+    """GET /api/ps: what is in memory."""
+    loaded = {"expires_at": "2026-11-21T12:05:00Z", "size_vram": 5_000_000_000, "context_length": 8192}
+    return Reply({"models": [_described(openai_errors.CHAT_MODELS[0]) | loaded]})
+
+
+def _described(name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "model": name,
+        "modified_at": "2026-11-01T12:00:00Z",
+        "size": 5_000_000_000,
+        "digest": "0" * 64,
+        "details": _DETAILS,
+    }
+
+
+def loading(requests: int) -> Handler:
+    """Chat of a model that refuses so many requests, because it is not in memory yet."""
+    left = requests
+
+    def handle(ask: Ask) -> Reply | Events:
+        nonlocal left
+        openai_errors.check_key(ask)
+        if left:
+            left -= 1
+            body = {"error": "Model gpt-4o-mini is currently loading", "estimated_time": 0.2}
+            raise Refused(Reply(body, status=503))
+        return chat(ask)
+
+    return handle
