@@ -48,7 +48,8 @@ class Shape(StrEnum):
 class Call:
     """One request body.
 
-    ``model`` is the name that the caller asked for; ``document`` the parsed body, not to be changed.
+    ``model`` is the name that the caller asked for; ``document`` the parsed body, not to be changed. ``headers`` are
+    those that say what the body means, with names in lower case.
     """
 
     body: bytes
@@ -56,6 +57,7 @@ class Call:
     model: str
     stream: bool
     shape: Shape = Shape.CHAT
+    headers: tuple[tuple[str, str], ...] = ()
     _place: tuple[int, int] | None = field(default=None, repr=False)
 
     def body_for(self, model: str) -> bytes:

@@ -137,7 +137,7 @@ class Pipeline:
         """Ask one target. Raises AttemptFailed when another may serve, CallerError when none would."""
         target, started = candidate.target, self._clock()
         timeouts = _until(target.timeouts, exchange.deadline, started)
-        headers = (("x-request-id", exchange.record.request_id),)
+        headers = (("x-request-id", exchange.record.request_id), *way.headers)
         answer = None
         try:
             answer = await target.provider.upstream.send(way.endpoint, way.body, timeouts, headers)

@@ -4,7 +4,7 @@ else translated through the normal form.
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -38,6 +38,11 @@ class Way(Protocol):
 
     endpoint: Endpoint
     body: bytes
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What goes beside those of every request to the provider."""
+        ...
 
     def whole(self, body: bytes) -> Whole:
         """Read the provider's whole answer. Raises BadEvent and ProviderFault."""
@@ -86,11 +91,12 @@ def _translated(provider: Provider, call: Call, model: str, request_id: str, ima
 class _Relay:
     """The caller's own bytes, but for the model's name and what the vendor is known to do otherwise."""
 
-    __slots__ = ("_call", "_hides_usage", "_native", "body", "endpoint")
+    __slots__ = ("_call", "_hides_usage", "_native", "body", "endpoint", "headers")
 
     def __init__(self, provider: Provider, native: Native, call: Call, model: str) -> None:
         self._call = call
         self._native = native
+        self.headers = tuple(header for header in call.headers if header[0] in native.passes) if call.headers else ()
         self.endpoint = provider.endpoint(native.path, model)
         facts = provider.facts(model)
         body = call.body_for(model)
@@ -149,6 +155,7 @@ class _Translation:
     """A conversation in the normal form."""
 
     __slots__ = ("_asked", "_dialect", "_provider", "_request", "body", "endpoint")
+    headers: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(
         self, provider: Provider, dialect: Dialect, asked: Asked, facts: Facts, images: Mapping[str, Source]
@@ -182,6 +189,7 @@ class _Embedding:
     """Embeddings in the normal form."""
 
     __slots__ = ("_adapter", "_asked", "_dialect", "body", "endpoint")
+    headers: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(
         self, provider: Provider, dialect: EmbeddingDialect, adapter: EmbeddingAdapter, asked: Asked, facts: Facts

@@ -140,8 +140,8 @@ def with_images(request: ChatRequest, images: Mapping[str, Source]) -> ChatReque
     """The same request with the bytes of those pictures that were named by one of these URLs."""
 
     def replaced(part: Part) -> Part:
-        if isinstance(part, Image) and part.source.url in images:
-            return msgspec.structs.replace(part, source=images[part.source.url])
+        if isinstance(part, Image) and (fetched := images.get(part.source.url or "")):
+            return msgspec.structs.replace(part, source=fetched)
         if isinstance(part, ToolResult):
             return msgspec.structs.replace(part, content=tuple(map(replaced, part.content)))
         return part

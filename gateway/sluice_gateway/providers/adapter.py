@@ -65,8 +65,8 @@ class Quirks:
     The rest is for requests of callers who speak another shape. ``parameters``: what it takes, where the shape's own
     are too wide. ``max_tokens``: its name for the longest answer. ``text_parts``: whether several texts may be a list;
     else they are joined. ``thoughts``: the member of assistant messages in which it wants its reasoning back, None when
-    it does not. ``no_thinking``: the members that switch reasoning off. ``json_schema``: whether answers can follow
-    one. ``longest_name`` of a tool, in characters.
+    it does not; ``thoughts_needed``: whether it refuses calls of tools without that. ``no_thinking``: the members that
+    switch reasoning off. ``json_schema``: whether answers can follow one. ``longest_name`` of a tool, in characters.
     """
 
     unsupported: frozenset[str] = frozenset()
@@ -76,6 +76,7 @@ class Quirks:
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     text_parts: bool = False
     thoughts: str | None = None
+    thoughts_needed: bool = False
     no_thinking: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
     json_schema: bool = True
     longest_name: int | None = None
@@ -160,10 +161,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """A client's shape that the wire speaks itself: it is relayed byte for byte, and only observed."""
+    """A client's shape that the wire speaks itself: it is relayed byte for byte, and only observed.
+
+    ``passes``: names of headers, in lower case, that belong to the request as much as its body.
+    """
 
     path: str
     observer: Observer
+    passes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,13 +38,15 @@ class AnthropicAdapter:
         return fault_of_answer(status, header, body)
 
 
+_BETA = frozenset({"anthropic-beta"})  # the features that a request's body makes use of
+
 ANTHROPIC = Wire(
     name="anthropic",
     adapter=AnthropicAdapter(),
     chat="/v1/messages",
     native={
-        Shape.MESSAGES: Native(path="/v1/messages", observer=MessagesObserver()),
-        Shape.COUNT_TOKENS: Native(path="/v1/messages/count_tokens", observer=CountObserver()),
+        Shape.MESSAGES: Native(path="/v1/messages", observer=MessagesObserver(), passes=_BETA),
+        Shape.COUNT_TOKENS: Native(path="/v1/messages/count_tokens", observer=CountObserver(), passes=_BETA),
     },
     key_header="x-api-key",
     key_prefix="",

@@ -24,6 +24,7 @@ from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 _PROCESS = secrets.token_hex(8)
 _numbers = itertools.count(1)
 _MILLISECONDS = re.compile(r"[0-9]{1,16}")
+_BETA = re.compile(r"[A-Za-z0-9._, -]{1,1024}")  # names of features, as Anthropic's page "Beta headers" has them
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -82,6 +83,8 @@ class Inference:
             raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
         record.consumer = self.configuration.callers.identify(key_header(request))
         call = parse(await read_json_body(request, self.max_body_bytes), shape)
+        if (beta := ",".join(request.headers.getall("anthropic-beta", ()))) and _BETA.fullmatch(beta):
+            call.headers = (("anthropic-beta", beta),)
         record.model, record.stream = call.model, call.stream
         client = StreamReply(request, record, table, self.stall_seconds)
         exchange = Exchange(call, table, record, client, self._deadline(request, record))
