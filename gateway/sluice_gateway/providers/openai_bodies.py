@@ -174,4 +174,4 @@ def finish_of(choice: SaidChoice, *, called: bool, refused: bool) -> tuple[Finis
 def made_id(answer: str | None, choice: int, number: int) -> str:
     """An id for a tool call whose provider gives none: the answer's own makes it unlike those of other turns."""
     tail = "".join(filter(str.isalnum, answer or ""))[-24:]
-    return f"call_{tail}{choice}{number}"
+    return "_".join(filter(None, ("call", tail, str(choice), str(number))))

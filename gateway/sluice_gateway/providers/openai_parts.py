@@ -81,6 +81,8 @@ def assistant_message(message: Message, facts: Facts) -> dict[str, Any]:
     for part in message.parts:
         only_hints(part.extra, facts)
         _say(body, part, facts)
+    if "tool_calls" in body and facts.quirks.thoughts is not None and facts.quirks.thoughts_needed:
+        body.setdefault(facts.quirks.thoughts, "")  # another provider's model has called: there is nothing to send back
     if body["content"] is None and body.keys().isdisjoint(_INSTEAD_OF_CONTENT):
         body["content"] = ""
     return body

@@ -70,7 +70,7 @@ VENDORS: Mapping[str, Vendor] = {
             thoughts="reasoning",
         ),
     ),
-    "deepseek": Vendor(  # "Create chat completion", "Thinking mode": it wants its reasoning back once tools were called
+    "deepseek": Vendor(  # "Create chat completion", "Thinking mode"
         base_url="https://api.deepseek.com",
         environment=("DEEPSEEK_API_KEY",),
         native=frozenset({Shape.CHAT}),
@@ -79,6 +79,7 @@ VENDORS: Mapping[str, Vendor] = {
             renamed={"max_completion_tokens": "max_tokens"},
             parameters=DEEPSEEK_ONLY,
             thoughts="reasoning_content",
+            thoughts_needed=True,
             no_thinking={"thinking": {"type": "disabled"}},
             json_schema=False,
         ),
