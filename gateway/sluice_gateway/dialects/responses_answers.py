@@ -4,6 +4,7 @@ Answers echo the request's settings, as OpenAI's do. What the caller has left to
 name its own default. ``store`` is false: nothing is kept.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ class Outline:
             "model": started.model or asked.model,
         }
         self._tier = asked.document.get("service_tier")
-        self._echo = msgspec.json.encode(_echo(asked.document))[1:]
+        self._echo = _json(_echo(asked.document))[1:]
 
     @property
     def tail(self) -> str:
@@ -115,6 +116,14 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "total_tokens": usage.total,
     }
     return body | {"estimated": True} if usage.estimated else body
+
+
+def _json(echo: dict[str, Any]) -> bytes:
+    """As the caller wrote it: JSON may hold half a character (RFC 8259, 8.2), which UTF-8 may not."""
+    try:
+        return msgspec.json.encode(echo)
+    except UnicodeEncodeError:
+        return json.dumps(echo, separators=(",", ":")).encode()
 
 
 def _echo(document: dict[str, Any]) -> dict[str, Any]:
