@@ -8,6 +8,8 @@ from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 from sluice_config import snapshot
+from sluice_config.resources.provider_policy import Model
+from sluice_gateway import catalogue
 from sluice_gateway.calls import Shape
 from sluice_gateway.credentials import Credentials
 from sluice_gateway.providers.adapter import Facts, Native, Quirks, Wire
@@ -18,12 +20,12 @@ from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
 
 MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to callers and logs
 _MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .invalid from resolving
-_MOST_ENDPOINTS = 1024  # kept for models that stand in paths; callers can choose such names where a route says "*"
+_MOST_NAMES = 1024  # of models, kept in mind; callers can choose such names where a route says "*"
 
 
 class Provider:
-    """One ProviderPolicy (``resource``: ``namespace/name``) at run time. Holds a key inside its endpoints; nothing of it
-    is shown by ``repr``.
+    """One ProviderPolicy at run time. ``resource`` is ``namespace/name``. Holds a key inside its endpoints; nothing of
+    it is shown by ``repr``.
     """
 
     __slots__ = (
@@ -90,7 +92,7 @@ class Provider:
         name = model if "{model}" in path else ""
         found = self._endpoints.get((path, name))
         if found is None:
-            if len(self._endpoints) >= _MOST_ENDPOINTS:
+            if len(self._endpoints) >= _MOST_NAMES:
                 self._endpoints.clear()
             url = self._base + path.format(model=quote(name, safe="@:"), **self._site)
             found = self._endpoints[path, name] = Endpoint("POST", url, self._headers)
@@ -100,13 +102,17 @@ class Provider:
         """What is known of one of the provider's models."""
         found = self._facts.get(model)
         if found is None:
-            found = self._read_facts(model)
-            if model in self.models:
-                self._facts[model] = found
+            if len(self._facts) >= _MOST_NAMES:
+                self._facts.clear()
+            found = self._facts[model] = self._read_facts(model)
         return found
 
+    def described(self, model: str) -> Model | None:
+        """What the policy says of a model and, where it says nothing, the catalogue."""
+        return catalogue.completed(self.models.get(model), catalogue.known(self.vendor, model))
+
     def _read_facts(self, model: str) -> Facts:
-        said = self.models.get(model)
+        said = self.described(model)
         return Facts(
             model=model,
             vendor=self.vendor,

@@ -21,7 +21,7 @@ def described(name: str, match: Match, figures: Figures) -> dict[str, Any]:
     """One name that a route serves. ``created`` is unknown, and OpenAI's clients want a number."""
     targets = match.route.targets_for(name)
     first = targets[0]
-    model = first.provider.models.get(first.model or name)
+    model = first.provider.described(first.model or name)
     seen = [figures(target.provider.resource, target.model or name) for target in targets]
     availability = _availability(seen)
     known = seen[0]
