@@ -8,6 +8,8 @@ from multidict import CIMultiDict
 
 from sluice_gateway.calls import Shape
 from sluice_gateway.configuration import Configuration
+from sluice_gateway.dialects.dialect import ErrorWriter
+from sluice_gateway.dialects.registry import errors_of
 from sluice_gateway.errors import NotReady
 from sluice_gateway.in_flight import InFlight
 from sluice_gateway.server.door import Door, Methods
@@ -54,15 +56,15 @@ class App:
 
     def api(self) -> Door:
         """For applications: what a Service shows to the cluster."""
-        return Door({**self._api, **self._probes}, self._one_model, self._in_flight)
+        return Door({**self._api, **self._probes}, self._one_model, self._in_flight, _errors_at)
 
     def internal(self) -> Door:
         """For Prometheus, the operator and the kubelet: never shown to applications."""
-        return Door({**self._internal, **self._probes}, {}, self._in_flight)
+        return Door({**self._internal, **self._probes}, {}, self._in_flight, _errors_at)
 
     def both(self) -> Door:
         """For a laptop."""
-        return Door({**self._api, **self._internal, **self._probes}, self._one_model, self._in_flight)
+        return Door({**self._api, **self._internal, **self._probes}, self._one_model, self._in_flight, _errors_at)
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """The process answers."""
@@ -87,6 +89,12 @@ class App:
     async def _report(self, _request: web.BaseRequest) -> web.Response:
         """What this pod has seen of its targets, for the operator. Empty lists: nothing of it is measured yet."""
         return _json({"targets": [], "breakers": [], "modelsNotOffered": []})
+
+
+def _errors_at(path: str) -> ErrorWriter:
+    """How errors are told to callers of a path, its endpoint's methods and what lies below it included."""
+    below = next((shape for known, shape in ENDPOINTS.items() if path.startswith(f"{known}/")), Shape.CHAT)
+    return errors_of(ENDPOINTS.get(path, below))
 
 
 def _json(document: dict[str, object]) -> web.Response:

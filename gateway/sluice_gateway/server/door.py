@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 from multidict import CIMultiDict
 
+from sluice_gateway.dialects.dialect import ErrorWriter
 from sluice_gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from sluice_gateway.in_flight import InFlight
 from sluice_gateway.server.replies import JSON, error_reply
@@ -16,10 +17,18 @@ Methods = Mapping[str, Handler]
 class Door:
     """Answers every request of one listener.
 
-    ``paths`` and ``prefixes`` give the handlers by method. In a drain, each answer closes its connection.
+    ``paths`` and ``prefixes`` give the handlers by method; ``errors`` how errors are told to callers of a path. In a
+    drain, each answer closes its connection.
     """
 
-    def __init__(self, paths: Mapping[str, Methods], prefixes: Mapping[str, Methods], in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Methods],
+        prefixes: Mapping[str, Methods],
+        in_flight: InFlight,
+        errors: Callable[[str], ErrorWriter],
+    ) -> None:
+        self._errors = errors
         self._paths = paths
         self._prefixes = prefixes
         self._in_flight = in_flight
@@ -29,7 +38,8 @@ class Door:
         try:
             response = await self._handler(request)(request)
         except GatewayError as error:
-            response = error_reply(error, CIMultiDict({"content-type": JSON, "server": "sluice"}))
+            headers = CIMultiDict({"content-type": JSON, "server": "sluice"})
+            response = error_reply(error, headers, self._errors(request.path))
         if self._in_flight.draining:
             response.force_close()  # behind a stream too, though its head has not said so
         return response

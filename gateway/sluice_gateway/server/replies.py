@@ -15,6 +15,7 @@ from sluice_gateway.server.patience import Patience
 from sluice_gateway.telemetry.record import Record
 
 JSON = "application/json"
+_MESSAGES = "/v1/messages"  # whose clients look for the request's id in a header of Anthropic's name
 _OPENAI = OpenAIErrors()
 _HIGH_WATER = 64 * 1024  # bytes that may wait for a slow caller: asyncio's own mark, at which its transport says so too
 EVENTS = "text/event-stream; charset=utf-8"
@@ -23,6 +24,8 @@ EVENTS = "text/event-stream; charset=utf-8"
 def headers_of(record: Record, kind: str, table: RoutingTable | None) -> CIMultiDict[str]:
     """The headers of every reply to a request for a model, as far as they are known."""
     headers = CIMultiDict({"content-type": kind, "server": "sluice", "x-request-id": record.request_id})
+    if record.path.startswith(_MESSAGES):
+        headers["request-id"] = record.request_id
     if record.route:
         headers["x-sluice-route"] = record.route
     if record.target:

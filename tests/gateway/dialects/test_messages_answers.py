@@ -128,7 +128,7 @@ calls = st.builds(
     signature=st.none() | words,
     origin=st.just("google"),
 )
-kinds = st.one_of(
+kinds: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, text=words),
     st.builds(Thought, text=words, signature=words, origin=origins),
     st.builds(Thought, encrypted=words, origin=origins),
