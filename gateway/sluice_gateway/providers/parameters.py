@@ -24,7 +24,17 @@ _NO_WISH: Mapping[str, Any] = {
 }
 
 
-_HINTS = frozenset({"user", "safety_identifier", "metadata"})  # they change nothing in an answer
+# They change nothing in an answer.
+_HINTS = frozenset(
+    {
+        "user",
+        "safety_identifier",
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+    }
+)
 
 
 def asks_for_nothing(name: str, value: object) -> bool:
@@ -65,7 +75,7 @@ def fit(
             raise kind(f"{name} {why} for {provider}" if why else f"{provider} has no {name}", param=name)
         changes[field_name] = replacement
     for name in request.extra:
-        if name not in parameters.extra and policy == "strict":
+        if name not in parameters.extra and name not in _HINTS and policy == "strict":
             raise UnsupportedParameter(f"{provider} has no {name}", param=name)
     if not request.extra.keys() <= parameters.extra:
         changes["extra"] = {name: value for name, value in request.extra.items() if name in parameters.extra}
