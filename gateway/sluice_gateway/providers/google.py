@@ -55,7 +55,8 @@ _PARAMETERS = Parameters(
     extra=TOP_LEVEL | IN_CONFIG,
 )
 
-_VERTEX = "/projects/{project}/locations/{location}/publishers/google/models/{model}"
+# The version that Google's own SDK speaks: in v1, calls have no ids and no mode holds them to their schemas.
+_VERTEX = "/v1beta1/projects/{project}/locations/{location}/publishers/google/models/{model}"
 
 GOOGLE = Wire(
     name="google",
@@ -73,10 +74,10 @@ GOOGLE = Wire(
 VERTEX = Wire(
     name="vertex",
     adapter=GoogleAdapter(("https://", "gs://")),
-    chat=f"/v1{_VERTEX}:generateContent",
-    chat_stream=f"/v1{_VERTEX}:streamGenerateContent?alt=sse",
+    chat=f"{_VERTEX}:generateContent",
+    chat_stream=f"{_VERTEX}:streamGenerateContent?alt=sse",
     embeddings=GoogleEmbeddings(in_config=True),
-    embeddings_path=f"/v1beta1{_VERTEX}:batchEmbedContents",
+    embeddings_path=f"{_VERTEX}:batchEmbedContents",
     parameters=_PARAMETERS,
     image_urls=False,
 )

@@ -2,8 +2,9 @@
 reference, "Generate content").
 
 All system messages become the one systemInstruction; a conversation of nothing else is said as the user's. Turns that
-follow each other with one role become one. ``user``, ``metadata``, the names of speakers and of schemas and the
-further members of tools have no place there, and change nothing in an answer.
+follow each other with one role become one, and empty ones, which Gemini refuses, are left out. ``user``, ``metadata``,
+the names of speakers and of schemas and the further members of tools have no place there, and change nothing in an
+answer.
 """
 
 from collections.abc import Iterator
@@ -103,10 +104,8 @@ def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
             role, parts = "user", _asked(message, names, reader, place)
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
-        elif parts or role == "user":
+        elif parts:
             contents.append({"role": role, "parts": parts})
-    for content in contents:
-        content["parts"] = content["parts"] or [{"text": ""}]
     return contents
 
 
