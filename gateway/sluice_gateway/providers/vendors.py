@@ -42,6 +42,8 @@ class Vendor:
         if policy.google.vertex is None:
             return self.base_url
         location = policy.google.vertex.location
+        if location in ("us", "eu"):  # each a region of regions
+            return f"https://aiplatform.{location}.rep.googleapis.com"
         return f"https://{'' if location == 'global' else f'{location}-'}aiplatform.googleapis.com"
 
 

@@ -10,6 +10,7 @@ from sluice_gateway.normal.requests import EmbeddingRequest
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, FaultKind, ProviderFault, Wire
 from sluice_gateway.providers.google import GOOGLE, VERTEX
+from sluice_gateway.providers.vendors import VENDORS
 from sluice_gateway.sse import BadEvent
 from tests.support.gateway import HELLO, RunningGateway, gateway, loaded, provider, route
 from tests.support.upstream import ScriptedUpstream, event_stream, json_answer, says, serve
@@ -63,6 +64,21 @@ async def test_each_api_has_its_path_and_its_key(
         assert text.endswith("data: [DONE]\n\n")
     else:
         assert json.loads(text)["choices"][0]["message"]["content"] == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("global", "aiplatform.googleapis.com"),
+        ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_has_a_host_for_each_location(location: str, host: str) -> None:
+    google = {"vertex": {"project": "p", "location": location}}
+    policy = provider("one", None, provider="google", google=google, credentials=SECRET)
+    [compiled] = loaded(policy + route("chat", "one/m"), keys={"one": "k"}).snapshot.providers
+    assert VENDORS["google"].base_url_of(compiled) == f"https://{host}"
 
 
 async def test_embeddings_are_asked_for_in_one_batch() -> None:
