@@ -47,13 +47,12 @@ GEMINI = {
 
 
 def events(*documents: dict[str, Any]) -> bytes:
-    return event_stream(
-        [_name(document) + b"data: " + json.dumps(document).encode() + b"\n\n" for document in documents]
-    )
+    return event_stream(map(event, documents))
 
 
-def _name(document: dict[str, Any]) -> bytes:
-    return f"event: {document['type']}\n".encode() if "type" in document else b""
+def event(document: dict[str, Any]) -> bytes:
+    name = f"event: {document['type']}\n" if "type" in document else ""
+    return f"{name}data: {json.dumps(document)}\n\n".encode()
 
 
 def block(index: int, begin: dict[str, Any], *deltas: dict[str, Any]) -> list[dict[str, Any]]:
