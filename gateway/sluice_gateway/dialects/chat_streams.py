@@ -4,6 +4,7 @@ What does not change within a stream is encoded once; a delta costs one small en
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ class ChatStreamWriter:
         self._asked = asked
         self._head = b""
         self._open: set[int] = set()
+        self._thinking: dict[int, StringIO] = {}  # thoughts whose seal may come, by choice
         options = asked.document.get("stream_options")
         self._shows_usage = isinstance(options, dict) and options.get("include_usage") is True
         self._writers: Mapping[type, Callable[[Any], bytes]] = {
@@ -98,6 +100,8 @@ class ChatStreamWriter:
 
     def _text(self, delta: TextDelta) -> bytes:
         opened = b"" if delta.choice in self._open else self._opened(delta.choice)
+        if self._thinking:
+            self._thinking.pop(delta.choice, None)
         logprobs = b"null" if delta.logprobs is None else _encode(delta.logprobs)
         return opened + self._chunk(delta.choice, b'{"content":%b}' % _encode(delta.text), logprobs=logprobs)
 
@@ -108,9 +112,15 @@ class ChatStreamWriter:
         body: dict[str, Any] = {}
         if delta.text:
             body["reasoning_content"] = delta.text
+            if delta.origin:
+                self._thinking.setdefault(delta.choice, StringIO()).write(delta.text)
         if delta.signature or delta.encrypted:
+            spoken = self._thinking.pop(delta.choice, None)  # a seal is worth nothing without all that it seals
             thought = Thought(
-                text=delta.text, signature=delta.signature, encrypted=delta.encrypted, origin=delta.origin
+                text=spoken.getvalue() if spoken else "",
+                signature=delta.signature,
+                encrypted=delta.encrypted,
+                origin=delta.origin,
             )
             body["reasoning_details"] = [reasoning_detail(thought)]
         return self._opened(delta.choice) + self._chunk(delta.choice, _encode(body)) if body else b""
