@@ -1,7 +1,7 @@
 """Building requests to Anthropic's Messages API (Claude API reference, "Create a Message", version 2023-06-01).
 
-``user`` becomes metadata.user_id; other metadata, and the name of a schema, are left out. Members of Anthropic's own, such
-as ``thinking`` or ``cache_control``, are passed on as callers of another shape give them.
+``user`` becomes metadata.user_id; other metadata and a schema's name are left out. Members of Anthropic's own, such as
+``thinking`` or ``cache_control``, are passed on as callers of another shape give them.
 """
 
 import re
