@@ -68,9 +68,9 @@ def way_to(provider: Provider, call: Call, model: str, request_id: str, images: 
     ``images`` are the bytes of pictures that were fetched, by their URLs.
     """
     native = provider.native.get(call.shape)
-    if native is not None:
-        return _Relay(provider, native, call, model)
     try:
+        if native is not None:
+            return _Relay(provider, native, call, model)
         if local := registry.LOCAL.get(call.shape):
             return Whole(local(call.document), None)
         return _translated(provider, call, model, request_id, images)
@@ -100,6 +100,8 @@ class _Relay:
         self.endpoint = provider.endpoint(native.path, model)
         facts = provider.facts(model)
         body = call.body_for(model)
+        if relayed := registry.RELAYED.get(call.shape):
+            body = relayed(body, call.document)
         quirks = facts.quirks
         if quirks.unsupported or quirks.renamed:
             body = _within_quirks(body, call, facts)

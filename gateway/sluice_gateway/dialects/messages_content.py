@@ -128,12 +128,12 @@ def _tool_result(block: Members) -> Iterator[Part]:
 
 
 def _tool_use(block: Members) -> Iterator[Part]:
-    yield ToolCall(
-        id=block.needed_text("id"),
-        name=block.needed_text("name"),
-        arguments=msgspec.json.encode(block.mapping("input") or {}).decode(),
-        extra=block.rest(),
-    )
+    place = block.place("input")
+    try:
+        arguments = msgspec.json.encode(block.mapping("input") or {}).decode()
+    except UnicodeEncodeError:  # RFC 8259, 8.2: JSON may hold half a character, UTF-8 may not
+        raise CallerError(f"{place} holds half a character (a lone surrogate)", param=place) from None
+    yield ToolCall(id=block.needed_text("id"), name=block.needed_text("name"), arguments=arguments, extra=block.rest())
 
 
 class _CallSeal(Part, frozen=True, kw_only=True):

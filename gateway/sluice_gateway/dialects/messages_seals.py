@@ -2,11 +2,18 @@
 
 A thinking block has one opaque ``signature``, a redacted_thinking block one opaque ``data``. Anthropic's own stand
 there as they are; those of all others as ``sluice.<kind>.<origin>.<value>``. ``thought`` is a thought's own signature
-(empty, where only its origin is known), ``encrypted`` is reasoning that only its provider can read, and ``call`` is the
-signature of a tool call: it travels as a thinking block without words, right before its tool_use block.
+(empty, where it has none), ``encrypted`` is reasoning that only its provider can read, and ``call`` is the signature of
+a tool call: it travels as a thinking block without words, right before its tool_use block.
+
+Anthropic refuses signatures that are not its own, so a relayed conversation must lose the blocks of others.
 """
 
-from typing import NamedTuple
+import operator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sluice_gateway import splice
 
 NATIVE = "anthropic"  # the wire shape whose signatures these clients carry anyway
 
@@ -15,6 +22,8 @@ ENCRYPTED = "encrypted"
 CALL = "call"
 _KINDS = (THOUGHT, ENCRYPTED, CALL)
 _MARK = "sluice"
+_QUOTED = b'"sluice.'
+_PLACES = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 class Seal(NamedTuple):
@@ -26,10 +35,10 @@ class Seal(NamedTuple):
 
 
 def sealed(kind: str, origin: str, value: str | None) -> str:
-    """The text that clients carry; "" when there is nothing to carry."""
+    """The text that clients carry."""
     if origin == NATIVE and kind != CALL:
         return value or ""
-    return f"{_MARK}.{kind}.{origin}.{value or ''}" if origin or value else ""
+    return f"{_MARK}.{kind}.{origin}.{value or ''}"
 
 
 def opened(text: str, kind: str = THOUGHT) -> Seal:
@@ -38,3 +47,35 @@ def opened(text: str, kind: str = THOUGHT) -> Seal:
     if mark == _MARK and len(rest) == 3 and rest[0] in _KINDS:
         return Seal(*rest)
     return Seal(kind, NATIVE if text else "", text)
+
+
+def without_others(body: bytes, document: dict[str, Any]) -> bytes:
+    """``body`` without thoughts of other providers, for Anthropic; all but its messages as it came.
+
+    ``document`` is the body, parsed. A message that held nothing else goes too: Anthropic takes what stands around it
+    as one turn. Raises UnicodeEncodeError for half a character.
+    """
+    messages = document.get("messages")
+    if _QUOTED not in body or type(messages) is not list:
+        return body
+    kept = [left for message in messages for left in _left_of(message)]
+    if len(kept) == len(messages) and all(map(operator.is_, kept, messages)):
+        return body
+    return splice.edited(body, {"messages": msgspec.json.encode(kept)})
+
+
+def _left_of(message: Any) -> tuple[Any, ...]:
+    content = message.get("content") if type(message) is dict else None
+    if type(content) is not list:
+        return (message,)
+    kept = [block for block in content if not _is_of_others(block)]
+    if len(kept) == len(content):
+        return (message,)
+    return ({**message, "content": kept},) if kept else ()
+
+
+def _is_of_others(block: Any) -> bool:
+    if type(block) is not dict or (name := _PLACES.get(str(block.get("type")))) is None:
+        return False
+    text = block.get(name)
+    return type(text) is str and text.startswith(f"{_MARK}.")

@@ -9,6 +9,7 @@ from sluice_gateway.dialects.completions import CompletionsDialect
 from sluice_gateway.dialects.dialect import Dialect, EmbeddingDialect, ErrorWriter
 from sluice_gateway.dialects.embeddings import EmbeddingsDialect
 from sluice_gateway.dialects.messages import MessagesDialect, count_tokens
+from sluice_gateway.dialects.messages_seals import without_others
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.dialects.responses import ResponsesDialect
 
@@ -22,6 +23,14 @@ EMBEDDINGS: Mapping[Shape, EmbeddingDialect] = {Shape.EMBEDDINGS: EmbeddingsDial
 
 LOCAL: Mapping[Shape, Callable[[dict[str, Any]], bytes]] = {Shape.COUNT_TOKENS: count_tokens}
 """What the gateway answers by itself, from the request's document, where a provider has no such endpoint."""
+
+RELAYED: Mapping[Shape, Callable[[bytes, dict[str, Any]], bytes]] = {
+    Shape.MESSAGES: without_others,
+    Shape.COUNT_TOKENS: without_others,
+}
+"""What takes out of a body, given with its document, what answers of ours have put into the conversation and a provider
+that speaks the shape itself would refuse.
+"""
 
 _OPENAI = OpenAIErrors()
 _ERRORS: Mapping[Shape, ErrorWriter] = {**CHAT, **EMBEDDINGS, Shape.COUNT_TOKENS: CHAT[Shape.MESSAGES]}

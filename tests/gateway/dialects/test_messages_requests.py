@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sluice_gateway.dialects.dialect import Asked
 from sluice_gateway.dialects.messages import MessagesDialect
-from sluice_gateway.dialects.messages_seals import CALL, ENCRYPTED, THOUGHT, Seal, opened, sealed
+from sluice_gateway.dialects.messages_seals import CALL, ENCRYPTED, THOUGHT, Seal, opened, sealed, without_others
 from sluice_gateway.errors import CallerError, GatewayError, UnsupportedParameter
 from sluice_gateway.normal.answers import ChatAnswer, Choice
 from sluice_gateway.normal.parts import Document, Image, Part, Source, Text, Thought, ToolCall, ToolResult
@@ -285,4 +285,29 @@ def test_texts_that_only_look_like_seals_are_anthropics_own() -> None:
     for text in ("sluice", "sluice.thought.x", "sluice.other.google.a", "EqQB.a.b.c"):
         assert opened(text) == Seal(THOUGHT, "anthropic", text)
     assert opened("") == Seal(THOUGHT, "", "")
-    assert (sealed(THOUGHT, "", None), sealed(THOUGHT, "anthropic", None)) == ("", "")
+    assert sealed(THOUGHT, "anthropic", None) == ""
+
+
+def test_thoughts_of_others_are_left_out_for_anthropic() -> None:
+    def body_of(*turns: Any) -> bytes:
+        return json.dumps({"model": "m", "messages": list(turns), "odd": 1}).replace("1}", "1.50}").encode()
+
+    text = {"type": "text", "text": 'the "sluice.thought.x.y" of others'}
+    own = [{"type": "thinking", "thinking": "Hm.", "signature": "EqQB"}, {"type": "redacted_thinking", "data": "EmwK"}]
+    others = [
+        {"type": "thinking", "thinking": "Hm.", "signature": sealed(THOUGHT, "", None)},
+        {"type": "redacted_thinking", "data": sealed(ENCRYPTED, "openai", "gAAA")},
+        {"type": "thinking", "thinking": "", "signature": sealed(CALL, "google", "CiQB")},
+    ]
+    mixed = body_of(HELLO, assistant(*own, *others, text, use("t")), assistant(*others), HELLO, "odd")
+    left = without_others(mixed, json.loads(mixed))
+    assert json.loads(left) == json.loads(body_of(HELLO, assistant(*own, text, use("t")), HELLO, "odd"))
+    assert left.endswith(b'"odd": 1.50}')
+    untouched = body_of(HELLO, assistant(*own, text))
+    assert without_others(untouched, json.loads(untouched)) == untouched
+
+
+@pytest.mark.parametrize("messages", ["sluice.", [{"content": [{"type": [], "signature": "sluice."}]}], [None]])
+def test_odd_messages_are_left_to_anthropic(messages: Any) -> None:
+    body = json.dumps({"messages": messages, "x": "sluice."}).encode()
+    assert without_others(body, json.loads(body)) == body

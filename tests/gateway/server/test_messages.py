@@ -305,6 +305,17 @@ async def test_a_provider_of_the_same_shape_is_relayed_and_ends_with_the_shapes_
     assert (line["status"], line["prompt_tokens"], line["completion_tokens"]) == (200, 3, 4)
 
 
+@pytest.mark.parametrize("path", [MESSAGES, COUNT])
+async def test_thoughts_of_another_provider_are_not_relayed_to_one_that_would_refuse_them(path: str) -> None:
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "sluice.thought.google.CiQB"}
+    said = {"type": "text", "text": "Hi."}
+    turns = [*HELLO["messages"], {"role": "assistant", "content": [thought, said]}, *HELLO["messages"]]
+    async with native(json_answer({"input_tokens": 42})) as (sluice, upstream):
+        await sluice.post(HELLO | {"messages": turns}, path)
+        [request] = upstream.requests
+    assert request.json()["messages"][1] == {"role": "assistant", "content": [said]}
+
+
 async def asked(sluice: RunningGateway, ask: Callable[[anthropic.Anthropic], Any]) -> Any:
     """What Anthropic's own client gets, which reads every answer strictly."""
 
