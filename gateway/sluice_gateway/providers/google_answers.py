@@ -204,22 +204,29 @@ def usage_of(counts: Counts | None) -> Usage | None:
     """Thoughts are completion tokens, and the results of Gemini's own tools prompt tokens, as they are billed."""
     if counts is None or (counts.prompt_token_count is None and counts.candidates_token_count is None):
         return None
-    thoughts = tokens(counts.thoughts_token_count)
+    thoughts = _count(counts.thoughts_token_count)
     return Usage(
-        prompt=tokens(counts.prompt_token_count) + tokens(counts.tool_use_prompt_token_count),
-        completion=tokens(counts.candidates_token_count) + thoughts,
-        cached=tokens(counts.cached_content_token_count),
+        prompt=_count(counts.prompt_token_count) + _count(counts.tool_use_prompt_token_count),
+        completion=_count(counts.candidates_token_count) + thoughts,
+        cached=_count(counts.cached_content_token_count),
         reasoning=thoughts,
         audio_prompt=_audio(counts.prompt_tokens_details),
         audio_completion=_audio(counts.candidates_tokens_details),
     )
 
 
+def _count(reported: int | None) -> int:
+    return tokens(reported) if reported else 0
+
+
 def _audio(details: Any) -> int:
     if not isinstance(details, list):
         return 0
-    counted = (one.get("tokenCount") for one in details if isinstance(one, dict) and one.get("modality") == "AUDIO")
-    return sum(tokens(count) for count in counted)
+    found = 0
+    for one in details:
+        if isinstance(one, dict) and one.get("modality") == "AUDIO":
+            found += tokens(one.get("tokenCount"))
+    return found
 
 
 def tier_of(counts: Counts | None) -> str | None:

@@ -42,7 +42,7 @@ def read_event(data: bytes, memory: dict[str, Any]) -> Sequence[Delta]:
     """What a chunk adds. ``memory`` keeps how many calls each choice has made, and which have finished."""
     reply = read_reply(data)
     deltas: list[Delta] = []
-    refused = blocked(reply)
+    refused = not reply.candidates and blocked(reply)
     if _CALLS not in memory and (reply.candidates or refused):
         memory[_CALLS], memory[_FINISHED] = {}, set()
         deltas.append(Started(id=reply.response_id, model=reply.model_version))

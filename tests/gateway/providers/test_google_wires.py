@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sluice_gateway.calls import MAX_DEPTH
 from sluice_gateway.errors import UnsupportedParameter
 from sluice_gateway.normal.requests import EmbeddingRequest
 from sluice_gateway.normal.usage import Usage
@@ -90,6 +91,19 @@ async def test_embeddings_are_asked_for_in_one_batch() -> None:
     document = json.loads(text)
     assert (status, [one["embedding"] for one in document["data"]]) == (200, [[0.5, 1.0], [0.25, -1.0]])
     assert document["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
+
+
+async def test_the_deepest_schema_that_a_body_may_hold_is_fitted() -> None:
+    schema: Any = {"const": "a"}
+    for _ in range(MAX_DEPTH - 6):  # the rest is the body's own way to the schema
+        schema = {"items": schema}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    async with serve(says(json_answer(ANSWER))) as upstream, gateway(at(upstream)) as sluice:
+        status, _ = await ask(sluice, tools=[tool])
+        assert status == 200
+        status, text = await ask(sluice, tools=[tool, [[[[[[tool]]]]]]])
+    assert (status, json.loads(text)["error"]["code"]) == (400, "invalid_json")
+    assert b'{"enum":["a"]}' in upstream.requests[0].body
 
 
 async def test_a_caller_is_told_of_a_prompt_that_is_too_long() -> None:
