@@ -52,7 +52,7 @@ def _part(part: Part, facts: Facts) -> dict[str, Any]:
     if isinstance(part, Document):
         return {"type": "file", "file": _file(part, facts)}
     kind = type(part).__name__.lower()
-    raise UnsupportedParameter(f"{facts.vendor} has no place for a {kind} there", param="messages")
+    raise UnsupportedParameter(f"{facts.vendor} has no place for parts of kind {kind} there", param="messages")
 
 
 def _url(source: Source, facts: Facts) -> str:
@@ -103,7 +103,7 @@ def _say(body: dict[str, Any], part: Part, facts: Facts) -> None:
         body["audio"] = {"id": part.id}
     else:
         kind = type(part).__name__.lower()
-        raise UnsupportedParameter(f"{facts.vendor} has no place for a {kind} in answers", param="messages")
+        raise UnsupportedParameter(f"{facts.vendor} has no place for parts of kind {kind} in answers", param="messages")
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

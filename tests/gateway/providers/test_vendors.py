@@ -289,7 +289,7 @@ async def test_reasoning_and_calls_survive_a_turn_of_messages(kind: str) -> None
         assert after == {"role": "tool", "tool_call_id": "call_1", "content": "Sun"}
 
 
-RESPONSE = {"id": "resp_1", "object": "response", "status": "completed", "error": None, "output": []}
+RESPONSE: dict[str, Any] = {"id": "resp_1", "object": "response", "status": "completed", "error": None, "output": []}
 COUNTED = {"input_tokens": 9, "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 2}}
 
 
@@ -313,7 +313,7 @@ async def test_responses_are_relayed_to_those_who_have_them(kind: str, path: str
 
 
 async def test_a_stream_of_responses_is_relayed_to_its_end() -> None:
-    events = [
+    events: list[tuple[str, dict[str, Any]]] = [
         ("response.created", {"response": RESPONSE | {"status": "in_progress", "usage": None}}),
         ("response.output_text.delta", {"delta": "Hi"}),
         ("response.completed", {"response": RESPONSE | {"usage": COUNTED}}),
