@@ -1,6 +1,7 @@
 """Reading a caller's JSON: every refusal names the place in the caller's own words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sluice_gateway.errors import CallerError
@@ -91,6 +92,10 @@ class Members:
         for index, item in enumerate(self.array(name) or ()):
             yield Members(item, f"{self.place(name)}[{index}]")
 
-    def rest(self) -> dict[str, Any]:
-        """What nobody has taken, without nulls."""
-        return {name: value for name, value in self._left.items() if value is not None}
+    def rest(self, plain: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """What nobody has taken, without nulls and without what ``plain`` says would happen anyway."""
+        return {
+            name: value
+            for name, value in self._left.items()
+            if value is not None and (name not in plain or value != plain[name])
+        }

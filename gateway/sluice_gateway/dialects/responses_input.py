@@ -28,6 +28,14 @@ from sluice_gateway.normal.requests import Message, Role
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _PICTURE_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "gif": "image/gif"}
+PLAIN: Mapping[str, Any] = {
+    "allowed_callers": ["direct"],
+    "async": False,
+    "caller": {"type": "direct"},
+    "defer_loading": False,
+}
+"""What OpenAI says of functions and their calls when there is nothing to say."""
+
 _NOT_KEPT = "the gateway keeps no items; send the item itself"
 
 
@@ -159,14 +167,14 @@ def _function_call(item: Members, turns: Turns) -> None:
         id=item.needed_text("call_id"),
         name=item.needed_text("name"),
         arguments=item.text("arguments") or "{}",
-        extra=item.rest(),
+        extra=item.rest(PLAIN),
     )
     turns.act(call)
 
 
 def _function_call_output(item: Members, turns: Turns) -> None:
     call_id = item.needed_text("call_id")
-    turns.answer(ToolResult(call_id=call_id, content=_content(item, "output"), extra=item.rest()))
+    turns.answer(ToolResult(call_id=call_id, content=_content(item, "output"), extra=item.rest(PLAIN)))
 
 
 def _picture(item: Members, turns: Turns) -> None:

@@ -6,10 +6,12 @@ answer, nor does ``include`` beyond logprobs: encrypted reasoning is always in i
 ``metadata`` and where to cache the prompt are left out where a provider has no place for them.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sluice_gateway.dialects.reading import Members
-from sluice_gateway.dialects.responses_input import read_input
+from sluice_gateway.dialects.responses_input import PLAIN, read_input
 from sluice_gateway.errors import CallerError, UnsupportedParameter
 from sluice_gateway.normal.requests import ChatRequest, Choosing, Format, Reasoning, Tool, ToolChoice
 
@@ -35,7 +37,7 @@ _NAMES = {
     "verbosity": "text.verbosity",
     "logprobs": "include",
 }
-_UNREMARKABLE = {"context": "auto", "mode": "standard"}  # of ``reasoning``: what OpenAI does when it is not asked
+_PLAIN_REASONING = {"context": "auto", "mode": "standard"}  # what OpenAI does when it is not asked
 
 
 def read_request(document: dict[str, Any]) -> ChatRequest:
@@ -93,16 +95,18 @@ def _include(body: Members) -> list[Any]:
     return wanted
 
 
-def _beyond(members: Members) -> dict[str, Any]:
+def _beyond(members: Members, plain: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """What is left of a member, by its whole path: no provider has it, which is for the policy to judge."""
-    return {members.place(name): value for name, value in members.rest().items()}
+    return {members.place(name): value for name, value in members.rest(plain).items()}
 
 
 def _text(text: Members | None) -> tuple[Format | None, str | None, dict[str, Any]]:
     if text is None:
         return None, None, {}
-    wanted = text.members("format")
-    return None if wanted is None else _format(wanted), text.text("verbosity"), _beyond(text)
+    wanted, verbosity = text.members("format"), text.text("verbosity")
+    if wanted is None:
+        return None, verbosity, _beyond(text)
+    return _format(wanted), verbosity, _beyond(text) | _beyond(wanted)
 
 
 def _format(wanted: Members) -> Format | None:
@@ -130,11 +134,7 @@ def _reasoning(wanted: Members | None) -> tuple[Reasoning | None, dict[str, Any]
         return None, {}
     older = wanted.text("generate_summary")  # the name of ``summary`` before
     effort, summary = wanted.text("effort"), wanted.text("summary") or older
-    beyond = {
-        name: value
-        for name, value in _beyond(wanted).items()
-        if value != _UNREMARKABLE.get(name.removeprefix("reasoning."))
-    }
+    beyond = _beyond(wanted, _PLAIN_REASONING)
     return Reasoning(effort=effort, summary=summary) if effort or summary else None, beyond
 
 
@@ -148,7 +148,7 @@ def _tool(tool: Members) -> Tool:
         description=tool.text("description"),
         parameters=tool.mapping("parameters"),
         strict=tool.boolean("strict"),
-        extra=tool.rest(),
+        extra=tool.rest(PLAIN),
     )
 
 

@@ -268,7 +268,7 @@ def test_what_the_normal_form_has_no_name_for_is_left_to_the_policy() -> None:
     request = read(
         truncation="auto",
         verse=True,
-        text={"language": "en"},
+        text={"language": "en", "format": {"type": "json_object", "indent": 2}},
         reasoning={"effort": "low", "context": "all_turns", "mode": "pro", "generate_summary": "auto"},
     )
     assert request.reasoning == Reasoning(effort="low", summary="auto")
@@ -276,6 +276,7 @@ def test_what_the_normal_form_has_no_name_for_is_left_to_the_policy() -> None:
         "truncation": "auto",
         "verse": True,
         "text.language": "en",
+        "text.format.indent": 2,
         "reasoning.context": "all_turns",
         "reasoning.mode": "pro",
     }
@@ -284,3 +285,13 @@ def test_what_the_normal_form_has_no_name_for_is_left_to_the_policy() -> None:
 def test_nulls_are_like_absent() -> None:
     members = ("instructions", "tools", "tool_choice", "text", "reasoning", "include", "metadata", "background", "user")
     assert read(**dict.fromkeys(members)) == read()
+
+
+def test_what_openai_says_of_functions_when_there_is_nothing_to_say_is_nothing_beyond() -> None:
+    plain = {"async": False, "defer_loading": False, "allowed_callers": ["direct"], "output_schema": None}
+    [tool] = read(tools=[{"type": "function", "name": "f", **plain}]).tools
+    assert tool == Tool(name="f")
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "", "status": "completed"}
+    assert turns(call | {"caller": {"type": "direct"}, "async": False})[0][1] == (ToolCall(id="c", name="f"),)
+    by_program = {"type": "program", "caller_id": "p"}
+    assert turns(call | {"caller": by_program})[0][1] == (ToolCall(id="c", name="f", extra={"caller": by_program}),)
