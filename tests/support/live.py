@@ -13,7 +13,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.gateway import Loaded, gateway, loaded, route
+from sluice_gateway.sources.source import Loaded
+from tests.support.gateway import gateway, loaded, route
 from tests.support.model_server.exchange import KEY
 from tests.support.model_server.server import serve
 

@@ -114,7 +114,7 @@ def _message(request: MessagesRequest, said: Answer, number: int) -> dict[str, A
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-            "output_tokens": said.output_tokens,
+            "output_tokens": max(said.output_tokens, 1),  # an empty answer counts too
             "output_tokens_details": {"thinking_tokens": said.thought_tokens},
             "service_tier": "standard",
         },

@@ -1,5 +1,6 @@
 """The model: a pure function from a conversation to an answer, made of rules."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -47,9 +48,14 @@ def _turn_tokens(turn: Turn) -> int:
     return 1 + 10 * len(turn.media) + sum(len(tokens(text)) for text in (turn.text, *turn.results, *calls))
 
 
+def _results(conversation: Conversation) -> list[str]:
+    """What tools have answered last, in order."""
+    latest = itertools.takewhile(lambda turn: turn.role == "tool", reversed(conversation.turns))
+    return [result for turn in reversed(list(latest)) for result in turn.results]
+
+
 def _thought(conversation: Conversation) -> str:
-    latest = conversation.turns[-1]
-    about = " ".join(latest.results) if latest.results else conversation.asked
+    about = " ".join(_results(conversation)) or conversation.asked
     return f"I am to think about this: {' '.join(about.split())}"
 
 
@@ -70,9 +76,8 @@ def _in_words(begun: Answer, conversation: Conversation) -> Answer:
 
 
 def _reply(conversation: Conversation) -> str:
-    latest = conversation.turns[-1]
-    if latest.results:
-        return f"The tools say: {' '.join(latest.results)}"
+    if results := _results(conversation):
+        return f"The tools say: {' '.join(results)}"
     said = conversation.asked
     if found := _SAY.search(said):
         return found[1].strip("\"'").strip()

@@ -17,8 +17,9 @@ _DETAILS = {
 
 
 def chat(ask: Ask) -> Reply | Events:
-    """Chat that asks for no key."""
-    return openai_chat.answered(read(ask.body, ChatRequest, openai_errors.unreadable), ask.number)
+    """Ollama's chat: it asks for no key, and shows reasoning in a member of another name."""
+    request = read(ask.body, ChatRequest, openai_errors.unreadable)
+    return openai_chat.answered(request, ask.number, shown_in="reasoning")
 
 
 def tags(ask: Ask) -> Reply:
@@ -49,11 +50,10 @@ def loading(requests: int) -> Handler:
 
     def handle(ask: Ask) -> Reply | Events:
         nonlocal left
-        openai_errors.check_key(ask)
         if left:
             left -= 1
             body = {"error": "Model gpt-4o-mini is currently loading", "estimated_time": 0.2}
             raise Refused(Reply(body, status=503))
-        return chat(ask)
+        return openai_chat.chat(ask)
 
     return handle

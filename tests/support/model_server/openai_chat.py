@@ -41,27 +41,26 @@ def chat(ask: Ask) -> Reply | Events:
     return answered(read(ask.body, ChatRequest, openai_errors.unreadable), ask.number)
 
 
-def answered(request: ChatRequest, number: int) -> Reply | Events:
-    """Answer a request that can be read."""
+def answered(request: ChatRequest, number: int, *, shown_in: str = "reasoning_content") -> Reply | Events:
+    """Answer a request that can be read; ``shown_in`` is the member that shows reasoning."""
     openai_errors.check_model(request.model, openai_errors.CHAT_MODELS)
     _check(request)
     said = brain.answer(conversation_of(request))
     if said.thought and request.model != "reasoner":
         said = replace(said, thought="")  # counted, never shown
+    worded_in = "content"
     if said.finish is Finish.REFUSED and isinstance(request.response_format, SchemaFormat):
-        said = replace(said, finish=Finish.DONE, text=REFUSAL)
-        return _reply(request, said, number, refusal=True)
-    return _reply(request, said, number)
+        said, worded_in = replace(said, finish=Finish.DONE, text=REFUSAL), "refusal"
+    return _reply(request, said, number, (shown_in, worded_in))
 
 
-def _reply(request: ChatRequest, said: Answer, number: int, *, refusal: bool = False) -> Reply | Events:
+def _reply(request: ChatRequest, said: Answer, number: int, members: tuple[str, str]) -> Reply | Events:
     if request.stream:
-        return Events(_stream(request, said, number, refusal=refusal))
-    message: dict[str, Any] = {"role": "assistant", "content": said.text or None, "refusal": None, "annotations": []}
-    if refusal:
-        message |= {"content": None, "refusal": said.text}
+        return Events(_stream(request, said, number, members))
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
+    message[members[1]] = said.text or None
     if said.thought:
-        message["reasoning_content"] = said.thought
+        message[members[0]] = said.thought
     if said.calls:
         message["tool_calls"] = [_called(call, number, place) for place, call in enumerate(said.calls)]
     choice = {"message": message, "logprobs": _logprobs(request, said.text), "finish_reason": _FINISH[said.finish]}
@@ -70,12 +69,12 @@ def _reply(request: ChatRequest, said: Answer, number: int, *, refusal: bool = F
     return Reply(head | {"choices": choices, "usage": usage(said, request.n or 1)})
 
 
-def _stream(request: ChatRequest, said: Answer, number: int, *, refusal: bool) -> Iterator[bytes]:
+def _stream(request: ChatRequest, said: Answer, number: int, members: tuple[str, str]) -> Iterator[bytes]:
     head = _head(request, number, "chat.completion.chunk")
     counted = bool(request.stream_options and request.stream_options.include_usage)
     rest = {"usage": None} if counted else {}
     for index in range(request.n or 1):
-        for delta, finish in _deltas(said, number, refusal=refusal):
+        for delta, finish in _deltas(said, number, members):
             choice: dict[str, Any] = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
             if delta.get("content"):
                 choice["logprobs"] = _logprobs(request, delta["content"])
@@ -85,15 +84,15 @@ def _stream(request: ChatRequest, said: Answer, number: int, *, refusal: bool) -
     yield DONE
 
 
-def _deltas(said: Answer, number: int, *, refusal: bool) -> Iterator[tuple[dict[str, Any], str | None]]:
+def _deltas(said: Answer, number: int, members: tuple[str, str]) -> Iterator[tuple[dict[str, Any], str | None]]:
     if said.calls:
         yield {"role": "assistant", "content": None}, None
     else:
         yield {"role": "assistant", "content": "", "refusal": None}, None
     for token in tokens(said.thought):
-        yield {"reasoning_content": token}, None
+        yield {members[0]: token}, None
     for token in tokens(said.text):
-        yield {"refusal" if refusal else "content": token}, None
+        yield {members[1]: token}, None
     for place, call in enumerate(said.calls):
         called = _called(call, number, place)
         arguments = called["function"]["arguments"]
@@ -178,7 +177,9 @@ def _check_model_limits(request: ChatRequest) -> None:
             if value is not None and value != (1 if name in ("temperature", "top_p") else 0):
                 message = f"Unsupported parameter: '{name}' is not supported with this model."
                 raise refused(message, param=name, code="unsupported_parameter")
-    if request.model != "reasoner" and any(getattr(one, "reasoning_content", None) for one in request.messages):
+    if request.model != "reasoner" and any(
+        getattr(one, "reasoning_content", None) or getattr(one, "reasoning", None) for one in request.messages
+    ):
         raise refused("Unrecognized request argument supplied: reasoning_content", param="messages")
 
 

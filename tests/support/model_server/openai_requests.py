@@ -88,7 +88,10 @@ class AssistantMessage(Strict, tag_field="role", tag="assistant"):
     name: str | None = None
     audio: dict[str, str] | None = None
     tool_calls: Annotated[list[ToolCall], Meta(min_length=1)] | None = None
+    annotations: list[Any] | None = None  # of an answer that comes back as it went
+    function_call: None = None
     reasoning_content: str | None = None  # DeepSeek's, and of those who follow it
+    reasoning: str | None = None  # Ollama's
 
 
 class ToolMessage(Strict, tag_field="role", tag="tool"):

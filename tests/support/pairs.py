@@ -1,0 +1,27 @@
+"""Which shape of callers is expected to work in front of which provider: the one table. What is not in it is refused by
+the gateway, and tests say how.
+"""
+
+from collections.abc import Mapping
+
+from tests.support.live import OFFERS
+
+AWAITED = ("cohere",)  # the gateway does not speak its shape yet
+ALL = tuple(name for name in OFFERS if name not in AWAITED)
+WITH_VECTORS = tuple(name for name in ALL if "embedder" in OFFERS[name].models)
+
+PAIRS: Mapping[str, tuple[str, ...]] = {
+    "chat": ALL,
+    "completions": ALL,
+    "embeddings": WITH_VECTORS,
+    "messages": ALL,
+    "responses": ALL,
+}
+
+# What a provider has no way to do, as a caller of chat completions names it.
+LACKS: Mapping[str, frozenset[str]] = {
+    "anthropic": frozenset({"n", "seed", "logprobs", "presence_penalty"}),
+    "google": frozenset({"logit_bias", "parallel_tool_calls"}),
+    "vertex": frozenset({"logit_bias", "parallel_tool_calls"}),
+    "ollama": frozenset({"tool_choice", "logit_bias"}),
+}
