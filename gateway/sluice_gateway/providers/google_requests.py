@@ -47,6 +47,8 @@ _SAMPLING = {
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
 }
+Calls = dict[str, tuple[int, str]]  # of a conversation so far, by their ids: their numbers, and what they have called
+
 _MODES = {Choosing.AUTO: "AUTO", Choosing.NONE: "NONE", Choosing.REQUIRED: "ANY", Choosing.NAMED: "ANY"}
 _TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 
@@ -93,15 +95,17 @@ def _system(request: ChatRequest) -> str:
 
 def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
     contents: list[dict[str, Any]] = []
-    names: dict[str, str] = {}  # of all calls so far, in their order
+    calls: Calls = {}
     for message, place in _places(request):
         if message.role == "system":
             continue
         if message.role == "assistant":
-            names |= {part.id: part.name for part in message.parts if isinstance(part, ToolCall)}
+            for part in message.parts:
+                if isinstance(part, ToolCall):
+                    calls[part.id] = len(calls), part.name
             role, parts = "model", answered(message.parts, reader, place)
         else:
-            role, parts = "user", _asked(message, names, reader, place)
+            role, parts = "user", _asked(message, calls, reader, place)
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         elif parts:
@@ -109,24 +113,22 @@ def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
     return contents
 
 
-def _asked(message: Message, names: dict[str, str], reader: Reader, place: str) -> list[dict[str, Any]]:
+def _asked(message: Message, calls: Calls, reader: Reader, place: str) -> list[dict[str, Any]]:
     """A turn of the user, or of tools."""
     if message.role == "tool":
         results = [part for part in message.parts if isinstance(part, ToolResult)]
-        return _results(results, names, reader, place)
+        return _results(results, calls, reader, place)
     made = (said(part, reader, f"{place}.content[{index}]") for index, part in enumerate(message.parts))
     return [part for part in made if part]
 
 
-def _results(results: list[ToolResult], names: dict[str, str], reader: Reader, place: str) -> list[dict[str, Any]]:
+def _results(results: list[ToolResult], calls: Calls, reader: Reader, place: str) -> list[dict[str, Any]]:
     """In the order of their calls, by which Gemini tells calls of one function apart."""
     for part in results:
-        if part.call_id not in names:
+        if part.call_id not in calls:
             raise CallerError(f"{place} answers {part.call_id[:64]!r}, which nobody has called", param=place)
-    if len(results) > 1:
-        order = {call_id: index for index, call_id in enumerate(names)}
-        results = sorted(results, key=lambda part: order[part.call_id])
-    return [result(part, names[part.call_id], reader, f"{place}.content") for part in results]
+    results = sorted(results, key=lambda part: calls[part.call_id])
+    return [result(part, calls[part.call_id][1], reader, f"{place}.content") for part in results]
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:
