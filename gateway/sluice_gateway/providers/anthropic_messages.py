@@ -2,7 +2,8 @@
 
 All system messages become the one system prompt, turns of one side become one turn, and results of tools stand first in
 theirs. Blank text and empty turns, which the API refuses, are left out. So are names of participants, hints on an
-image's detail, thoughts without a seal and other providers' seals: the API has no place for them.
+image's detail, thoughts without a seal and other providers' seals: the API has no place for them. Other members that it
+does not know are refused under the policy strict.
 """
 
 import base64
@@ -15,6 +16,7 @@ import msgspec
 from sluice_gateway.errors import CallerError, UnsupportedParameter
 from sluice_gateway.normal.parts import Document, Image, Part, Refusal, Source, Text, Thought, ToolCall, ToolResult
 from sluice_gateway.normal.requests import ChatRequest, Message
+from sluice_gateway.providers.adapter import Facts
 from sluice_gateway.providers.anthropic_answers import ORIGIN
 
 _Block = dict[str, Any]
@@ -26,21 +28,23 @@ _NOT_OF_IDS = re.compile(r"[^a-zA-Z0-9_-]")  # what ids of tool calls may not ho
 _PLAIN = {"type", "text"}  # the members of a block that is nothing but words
 
 # Members of Anthropic's own blocks that callers of another shape may give to their parts.
-_OWN: Mapping[type[Part], tuple[str, ...]] = {
-    Text: ("cache_control", "citations"),
-    Refusal: ("cache_control",),
-    Image: ("cache_control", "transformations"),
-    Document: ("cache_control", "citations", "context", "title"),
-    ToolCall: ("cache_control",),
-    ToolResult: ("cache_control",),
+_MARK = frozenset({"cache_control"})
+_OWN: Mapping[type[Part], frozenset[str]] = {
+    Text: _MARK | {"citations"},
+    Refusal: _MARK,
+    Image: _MARK | {"transformations"},
+    Document: _MARK | {"citations", "context", "title"},
+    ToolCall: _MARK,
+    ToolResult: _MARK,
 }
+_HINTS = frozenset({"annotations", "prompt_cache_breakpoint"})  # of OpenAI's, which change nothing in an answer
 
 _decode = msgspec.json.Decoder().decode
 
 
-def system_of(request: ChatRequest) -> str | list[_Block] | None:
+def system_of(request: ChatRequest, facts: Facts) -> str | list[_Block] | None:
     """The system prompt: one text, or blocks where one of them is marked for the cache."""
-    writer = _Writer(request.named("messages"))
+    writer = _Writer(request.named("messages"), facts)
     blocks: list[_Block] = []
     for message in request.messages:
         if message.role == "system":
@@ -52,9 +56,9 @@ def system_of(request: ChatRequest) -> str | list[_Block] | None:
     return "\n\n".join(block["text"] for block in blocks) or None
 
 
-def turns_of(request: ChatRequest) -> list[dict[str, Any]]:
+def turns_of(request: ChatRequest, facts: Facts) -> list[dict[str, Any]]:
     """The turns. Raises CallerError when there are none, and for what Anthropic can't be told."""
-    writer = _Writer(request.named("messages"))
+    writer = _Writer(request.named("messages"), facts)
     turns: list[dict[str, Any]] = []
     for message in request.messages:
         if message.role == "system":
@@ -83,8 +87,10 @@ def _content(blocks: list[_Block]) -> str | list[_Block]:
 class _Writer:
     """Writes blocks. ``place`` is what the caller calls the list of messages."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, facts: Facts) -> None:
         self._place = place
+        self._vendor = facts.vendor
+        self._strict = facts.policy == "strict"
         self._writers: Mapping[type[Part], Callable[[Any], _Block | None]] = {
             Text: _words,
             Refusal: _words,
@@ -101,14 +107,15 @@ class _Writer:
 
     def unsupported(self, what: str) -> UnsupportedParameter:
         """Something that the API can't be told."""
-        return UnsupportedParameter(f"anthropic does not take {what}", param=self._place)
+        return UnsupportedParameter(f"{self._vendor} does not take {what}", param=self._place)
 
     def blocks(self, message: Message) -> list[_Block]:
         """A message's."""
         blocks = [block for part in message.parts if (block := self._block(part)) is not None]
-        mark = message.extra.get("cache_control")
-        if blocks and mark is not None:
-            blocks[-1].setdefault("cache_control", mark)
+        if message.extra:
+            mark = self._own(message.extra, _MARK)
+            if blocks and mark:
+                blocks[-1] = mark | blocks[-1]
         return blocks
 
     def _block(self, part: Part) -> _Block | None:
@@ -118,8 +125,15 @@ class _Writer:
             raise self.unsupported(type(part).__name__.lower())
         block = writer(part)
         if block is not None and part.extra:
-            block |= {name: part.extra[name] for name in _OWN.get(type(part), ()) if name in part.extra}
+            block |= self._own(part.extra, _OWN.get(type(part), _MARK))
         return block
+
+    def _own(self, extra: Mapping[str, Any], known: frozenset[str]) -> _Block:
+        """Those of ``extra`` that Anthropic knows. Raises UnsupportedParameter for others under the policy strict."""
+        if self._strict:
+            for name in sorted(extra.keys() - known - _HINTS):
+                raise UnsupportedParameter(f"{self._vendor} has no {name} there", param=name)
+        return {name: value for name, value in extra.items() if name in known}
 
     def _image(self, part: Image) -> _Block:
         source = part.source

@@ -54,13 +54,17 @@ PARAMETERS = Parameters(
 _LEAST_TOP_P = 0.95  # of a model that thinks ("Thinking", on sampling parameters)
 _STANDARD_TIERS = ("default", "standard_only")  # OpenAI's word and Anthropic's
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_OWN_OF_TOOLS = ("allowed_callers", "cache_control", "defer_loading", "eager_input_streaming", "input_examples")
+_OWN_OF_TOOLS = frozenset(
+    {"allowed_callers", "cache_control", "defer_loading", "eager_input_streaming", "input_examples"}
+)
 _CHOICES: Mapping[Choosing, str] = {
     Choosing.AUTO: "auto",
     Choosing.NONE: "none",
     Choosing.REQUIRED: "any",
     Choosing.NAMED: "tool",
 }
+_HINTS = frozenset({"cache_control", "metadata"})  # they change nothing in an answer
+_COMPOSED = ("oneOf", "anyOf", "allOf")
 _FORCED = (Choosing.REQUIRED, Choosing.NAMED)
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -79,13 +83,13 @@ def build(request: ChatRequest, facts: Facts) -> bytes:
 def _body(request: ChatRequest, facts: Facts) -> dict[str, Any]:
     generation = generation_of(facts.model)
     max_tokens = _max_tokens(request, facts)
-    turns = turns_of(request)
+    turns = turns_of(request, facts)
     may_think = not _goes_on_without_thoughts(turns)
     wanted = thinking_of(request, facts, generation, max_tokens=max_tokens, may_think=may_think)
     mode = _mode(request, facts, generation)
     thinking = _beside_tools(mode, wanted, request, facts, generation)
     members = {
-        "system": system_of(request),
+        "system": system_of(request, facts),
         "messages": turns,
         "tools": [_tool(tool, at, request, facts) for at, tool in enumerate(request.tools)] or None,
         "tool_choice": _tool_choice(mode, request),
@@ -99,7 +103,17 @@ def _body(request: ChatRequest, facts: Facts) -> dict[str, Any]:
         "output_config": _output_config(request, facts, thinking) or None,
     }
     body: dict[str, Any] = {"model": facts.model, "max_tokens": max_tokens}
-    return body | {name: value for name, value in members.items() if value is not None}
+    body |= {name: value for name, value in members.items() if value is not None}
+    return _within_quirks(body, facts) if facts.quirks.unsupported or facts.quirks.renamed else body
+
+
+def _within_quirks(body: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """For servers that speak the shape, but not all of it."""
+    for name in facts.quirks.unsupported & body.keys():
+        if facts.policy == "strict" and name not in _HINTS:
+            raise UnsupportedParameter(f"{facts.vendor} has no {name}", param=name)
+        del body[name]
+    return {facts.quirks.renamed.get(name, name): value for name, value in body.items()}
 
 
 def _max_tokens(request: ChatRequest, facts: Facts) -> int:
@@ -163,21 +177,33 @@ def _tool_choice(mode: Choosing | None, request: ChatRequest) -> dict[str, Any] 
 def _tool(tool: Tool, at: int, request: ChatRequest, facts: Facts) -> dict[str, Any]:
     place = f"{request.named('tools')}[{at}]"
     if not _TOOL_NAME.fullmatch(tool.name):
-        message = f"{place}: anthropic takes names of 1 to 128 letters, digits, underscores and hyphens"
+        message = f"{place}: {facts.vendor} takes names of 1 to 128 letters, digits, underscores and hyphens"
         raise CallerError(message, param=place)
-    schema = tool.parameters or {"type": "object", "properties": {}}
     found: dict[str, Any] = {"name": tool.name}
     if tool.description:
         found["description"] = tool.description
-    found["input_schema"] = schema if "type" in schema else {"type": "object", **schema}
+    found["input_schema"] = _input_schema(tool, place, facts)
     if tool.strict:
         found |= {"input_schema": _closed(found["input_schema"], place, facts), "strict": True}
-    return found | {name: tool.extra[name] for name in _OWN_OF_TOOLS if name in tool.extra}
+    if facts.policy == "strict":
+        for name in sorted(tool.extra.keys() - _OWN_OF_TOOLS):
+            raise UnsupportedParameter(f"{facts.vendor} has no {name} there", param=f"{place}.{name}")
+    return found | {name: value for name, value in tool.extra.items() if name in _OWN_OF_TOOLS}
+
+
+def _input_schema(tool: Tool, place: str, facts: Facts) -> dict[str, Any]:
+    """An object's, and at its top no choice among schemas, which the API refuses."""
+    schema = tool.parameters or {"properties": {}}
+    for name in _COMPOSED:
+        if name in schema and facts.policy == "strict":
+            message = f"{place}: {facts.vendor} takes no {name} at the top of a tool's parameters"
+            raise UnsupportedParameter(message, param=place)
+    return {"type": "object"} | {name: value for name, value in schema.items() if name not in _COMPOSED}
 
 
 def _closed(schema: dict[str, Any], place: str, facts: Facts) -> dict[str, Any]:
     if facts.policy == "strict" and opens(schema):
-        message = f"{place}: anthropic holds a model to no schema whose additionalProperties are not false"
+        message = f"{place}: {facts.vendor} holds a model to no schema whose additionalProperties are not false"
         raise UnsupportedParameter(message, param=place)
     return closed(schema)
 
@@ -222,7 +248,7 @@ def _output_config(request: ChatRequest, facts: Facts, thinking: Thinking) -> di
         schema = wanted.schema if wanted.description is None else {"description": wanted.description, **wanted.schema}
         config["format"] = {"type": "json_schema", "schema": _closed(schema, place, facts)}
     elif wanted is not None:
-        _refuse(request, facts, "format", f"anthropic has no {request.named('format')} for JSON without a schema")
+        _refuse(request, facts, "format", f"{facts.vendor} has no {request.named('format')} for JSON without a schema")
     own = request.extra.get("output_config")
     return config | own if isinstance(own, dict) else config
 
@@ -238,7 +264,7 @@ def _service_tier(request: ChatRequest, facts: Facts) -> str | None:
         return None
     if tier in _STANDARD_TIERS:
         return "standard_only"
-    _refuse(request, facts, "service_tier", f"anthropic has no {request.named('service_tier')} {tier[:64]!r}")
+    _refuse(request, facts, "service_tier", f"{facts.vendor} has no {request.named('service_tier')} {tier[:64]!r}")
     return None
 
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from sluice_gateway.errors import CallerError
 from sluice_gateway.normal.parts import Source, Text, Thought, ToolCall, ToolResult
 from sluice_gateway.normal.requests import ChatRequest, Choosing, Message, Reasoning, Tool, ToolChoice
-from sluice_gateway.providers.adapter import Facts, Policy
+from sluice_gateway.providers.adapter import Facts, Policy, Quirks
 from sluice_gateway.providers.anthropic import ANTHROPIC
 from sluice_gateway.providers.anthropic_requests import build
 from tests.support.translations import Translation
@@ -227,3 +227,12 @@ def test_thoughts_and_their_seals_survive_a_turn(rule: str) -> None:
         case = {"model": "claude-opus-5", "body": {"model": "x", "messages": turns}}
         sent = translation._request(json.dumps(case).encode())["body"]["messages"][1]
         assert sent == {"role": "assistant", "content": whole["content"]}
+
+
+def test_a_server_that_speaks_not_all_of_the_shape_is_spared_the_rest() -> None:
+    quirks = Quirks(unsupported=frozenset({"top_k", "metadata"}), renamed={"max_tokens": "max_output"})
+    request = ChatRequest(messages=(USER,), top_k=4, user="u", max_tokens=9)
+    with pytest.raises(CallerError, match="other has no top_k"):
+        build(request, Facts(model="m", vendor="other", quirks=quirks))
+    sent = json.loads(build(request, Facts(model="m", vendor="other", policy="drop", quirks=quirks)))
+    assert sent == {"model": "m", "max_output": 9, "messages": [{"role": "user", "content": "Hello"}]}
