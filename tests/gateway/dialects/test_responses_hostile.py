@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.responses import Response
 
 from sluice_gateway import sse
 from sluice_gateway.calls import Shape
@@ -21,9 +22,11 @@ from tests.support.responses_events import fold
 from tests.support.translations import Translation
 
 DIALECT = ResponsesDialect()
-FOLDER = Path(__file__).resolve().parents[2] / "golden/dialects/responses"
-RECORDED = sorted(FOLDER.glob("stream-*.in.sse"))
-BODIES = [json.loads(file.read_bytes())["body"] for file in sorted(FOLDER.glob("request-*.in.json"))]
+FOLDER = Path(__file__).resolve().parents[2] / "golden"
+RECORDED = sorted(FOLDER.glob("*/*/stream-*.in.sse"))
+WHOLE = sorted(FOLDER.glob("providers/*/response-*.in.json"))
+OWN = [file for file in RECORDED if file.parent.name == "responses"]
+BODIES = [json.loads(file.read_bytes())["body"] for file in FOLDER.glob("dialects/responses/request-*.in.json")]
 ANSWER = ChatAnswer(choices=(Choice(parts=(Text(text="Hi"),)),))
 
 _values: st.SearchStrategy[Any] = st.recursive(
@@ -78,13 +81,26 @@ def test_any_request_is_read_or_refused_and_what_is_read_can_be_answered(body: d
     assert json.loads(DIALECT.answer(ANSWER, asked))["status"] == "completed"
 
 
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.name)
-def test_recorded_streams_add_up_to_their_last_answer(file: Path) -> None:
-    fold(Translation("openai", Shape.RESPONSES).stream(file.read_bytes()))
+def answered(file: Path, data: bytes) -> bytes:
+    """What a caller of this shape gets of a provider's stream, recorded for whichever test."""
+    vendor = file.parent.name if file.parent.parent.name == "providers" else "openai"
+    return Translation(vendor, Shape.RESPONSES).stream(data)
 
 
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_streams_of_all_providers_add_up_to_their_last_answer(file: Path) -> None:
+    fold(answered(file, file.read_bytes()))
+
+
+@pytest.mark.parametrize("file", WHOLE, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_answers_of_all_providers_are_read_by_the_sdk(file: Path) -> None:
+    told = Translation(file.parent.name, Shape.RESPONSES).run(file)
+    if json.loads(told).keys().isdisjoint(("fault", "bad")):
+        Response.model_validate_json(told, strict=True)
+
+
+@pytest.mark.parametrize("file", OWN, ids=lambda file: file.name)
 def test_a_stream_that_ends_anywhere_is_well_formed(file: Path) -> None:
     frames = sse.split(file.read_bytes())
     for count in range(len(frames)):
-        fold(Translation("openai", Shape.RESPONSES).stream(b"".join(frames[:count])))
+        fold(answered(file, b"".join(frames[:count])))

@@ -1,6 +1,7 @@
 """Streams for callers of /v1/responses: what comes adds up to the whole answer, however it ends."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -248,3 +249,16 @@ def test_a_picture_that_is_elsewhere_is_told_as_its_address() -> None:
 def test_logprobs_that_cannot_be_read_are_none(logprobs: Any) -> None:
     [item] = fold(streamed(TextDelta("a", logprobs=logprobs), Finished(Finish.STOP)))["output"]
     assert item["content"][0]["logprobs"] == []
+
+
+def test_a_long_stream_is_kept_as_little_more_than_its_words() -> None:
+    writer = begun()
+    writer.write((Started(), TextDelta("Once")))
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            writer.write((TextDelta(" upon"),))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 * 20_000 * len(" upon")

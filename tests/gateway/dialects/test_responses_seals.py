@@ -1,0 +1,32 @@
+"""What seals reasoning, as text that callers of /v1/responses keep."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice_gateway.dialects.responses_seals import Seal, Sealing, call_seal, opened, thought_seal
+
+_origins = st.sampled_from(["anthropic", "google", "a.b", "my-wire", ""])
+
+
+@given(st.text(min_size=1), _origins)
+def test_what_was_sealed_can_be_opened(value: str, origin: str) -> None:
+    assert opened(thought_seal(value, None, origin) or "") == Seal(Sealing.SIGNATURE, origin, value)
+    assert opened(thought_seal(None, value, origin) or "") == Seal(Sealing.ENCRYPTED, origin, value)
+    assert opened(call_seal("call_1", value, origin)) == Seal(Sealing.CALL, origin, f"call_1 {value}")
+
+
+def test_a_thought_of_mere_words_has_no_seal() -> None:
+    assert thought_seal(None, None, "google") is None
+    assert thought_seal("", "", "google") is None
+
+
+def test_encrypted_reasoning_goes_before_a_signature() -> None:
+    assert thought_seal("s", "e", "google") == "sluice.google.encrypted.e"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "gAAAAABo", "sluice", "sluice.google", "sluice.google.other.x", "xsluice.a.call.b"]
+)
+def test_other_texts_are_of_providers_that_speak_this_shape(text: str) -> None:
+    assert opened(text) == Seal(Sealing.ENCRYPTED, "responses", text)
