@@ -10,8 +10,11 @@ from typing import Any
 import msgspec
 
 from sluice_gateway.dialects.dialect import Asked
+from sluice_gateway.dialects.messages_requests import read_request
 from sluice_gateway.dialects.messages_seals import CALL, ENCRYPTED, THOUGHT, sealed
+from sluice_gateway.errors import CallerError
 from sluice_gateway.normal.answers import ChatAnswer, Choice, Finish
+from sluice_gateway.normal.estimate import estimate_answer, estimate_tokens
 from sluice_gateway.normal.parts import Audio, Image, Part, Refusal, Text, Thought, ToolCall
 from sluice_gateway.normal.usage import Usage
 
@@ -41,7 +44,7 @@ def write_answer(answer: ChatAnswer, asked: Asked) -> bytes:
             "content": [block for part in choice.parts for block in _blocks(part, omits=omits)],
             "stop_reason": stop_reason(choice.finish, refused=refused),
             "stop_sequence": choice.stop_sequence,
-            "usage": usage_of(answer.usage, answer.service_tier),
+            "usage": usage_of(answer.usage or guessed(estimate_answer(choice.parts), asked), answer.service_tier),
         }
     )
 
@@ -62,12 +65,19 @@ def stop_reason(finish: Finish, *, refused: bool) -> str:
     return "refusal" if refused and finish is Finish.STOP else _REASONS[finish]
 
 
-def usage_of(usage: Usage | None, tier: str | None = None) -> dict[str, Any]:
-    """Usage as Anthropic counts it: what was read from the cache or written to it is no part of ``input_tokens``.
+def guessed(completion: int, asked: Asked) -> Usage:
+    """Usage that no provider has reported: Anthropic's clients can't read a message without it."""
+    try:
+        prompt = estimate_tokens(read_request(asked.document, counts=True))
+    except CallerError:
+        prompt = 0
+    return Usage(prompt, completion, estimated=True)
 
-    Clients can't read a message without usage; 0 stands there where nothing is known.
+
+def usage_of(usage: Usage, tier: str | None = None) -> dict[str, Any]:
+    """Usage as Anthropic counts it: what was read from the cache or written to it is no part of ``input_tokens``.
+    ``estimated`` marks what no provider has reported.
     """
-    usage = usage or Usage()
     body: dict[str, Any] = {
         "input_tokens": max(usage.prompt - usage.cached - usage.cache_write, 0),
         "cache_creation_input_tokens": usage.cache_write,
@@ -84,6 +94,8 @@ def usage_of(usage: Usage | None, tier: str | None = None) -> dict[str, Any]:
         body["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     if tier in _TIERS:
         body["service_tier"] = _TIERS[tier]
+    if usage.estimated:
+        body["estimated"] = True
     return body
 
 

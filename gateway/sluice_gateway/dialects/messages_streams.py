@@ -6,12 +6,14 @@ several tool calls side by side: what belongs elsewhere waits until the argument
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import Any
 
 import msgspec
 
 from sluice_gateway.dialects.dialect import Asked
 from sluice_gateway.dialects.messages_answers import (
+    guessed,
     omits_thoughts,
     opening,
     picture,
@@ -35,6 +37,7 @@ from sluice_gateway.normal.answers import (
     ThoughtDelta,
     ToolCallDelta,
 )
+from sluice_gateway.normal.estimate import A_TOOL, BYTES_A_TOKEN
 from sluice_gateway.normal.parts import Audio, Image
 from sluice_gateway.normal.usage import Usage
 
@@ -89,8 +92,10 @@ class MessagesStreamWriter:
             "stop_reason": stop_reason(finished.finish, refused=self._blocks.refused),
             "stop_sequence": finished.stop_sequence,
         }
+        frames += self._flush()
+        usage = usage or guessed(self._blocks.tokens(), self._asked)
         told = _encode({"type": "message_delta", "delta": delta, "usage": usage_of(usage)})
-        return b"%b%bevent: message_delta\ndata: %b\n\n%b" % (frames, self._flush(), told, END_MARK)
+        return b"%bevent: message_delta\ndata: %b\n\n%b" % (frames, told, END_MARK)
 
     def _begin(self, deltas: Iterable[Delta]) -> bytes:
         """The first event, with what the provider has counted by then."""
@@ -162,6 +167,7 @@ class _Blocks:
         self.arguments = PartialObject()
         self.refused = False
         self._omits_thoughts = omits_thoughts
+        self._said = 0
         self._index = -1
         self._kind = b""
         self._prefix = b""
@@ -171,6 +177,10 @@ class _Blocks:
     def knows(self, delta: Delta) -> bool:
         """Whether ``delta`` is for the open tool call, or for one that was a whole: then it is nothing but blanks."""
         return isinstance(delta, ToolCallDelta) and delta.index in self._calls
+
+    def tokens(self) -> int:
+        """About how many tokens were written, by ``normal.estimate``."""
+        return ceil(self._said / BYTES_A_TOKEN) + A_TOOL * len(self._calls)
 
     def text(self, delta: TextDelta) -> bytes:
         """Words."""
@@ -183,15 +193,20 @@ class _Blocks:
 
     def _words(self, text: str) -> bytes:
         if self._kind == b"text":
-            return self._prefix + _encode(text) + _END
-        return self._open(b"text", b'{"type":"text","text":""}', _TEXT) + self._prefix + _encode(text) + _END
+            return self._more(text)
+        return self._open(b"text", b'{"type":"text","text":""}', _TEXT) + self._more(text)
+
+    def _more(self, text: str) -> bytes:
+        """More of what the open block holds."""
+        self._said += len(text) if text.isascii() else len(text.encode())
+        return self._prefix + _encode(text) + _END
 
     def thought(self, delta: ThoughtDelta) -> bytes:
         """A thought, or its seal, which ends it."""
         frames = b""
         origin = delta.origin or self._origin
         if delta.text and not self._omits_thoughts:
-            frames = self._think(origin) + self._prefix + _encode(delta.text) + _END
+            frames = self._think(origin) + self._more(delta.text)
         if delta.signature:
             frames += self._think(origin) + self._seal(sealed(THOUGHT, origin, delta.signature))
         if delta.encrypted is None:
@@ -221,7 +236,7 @@ class _Blocks:
         if not delta.arguments:
             return frames
         self.arguments.feed(delta.arguments)
-        return frames + self._prefix + _encode(delta.arguments) + _END
+        return frames + self._more(delta.arguments)
 
     def _begin_call(self, delta: ToolCallDelta) -> bytes:
         frames = b""
@@ -229,6 +244,7 @@ class _Blocks:
             frames = self._whole(thinking("", ""), sealed(CALL, delta.origin, delta.signature))
         block = {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
         frames += self._open(b"tool_use", _encode(block), _INPUT)
+        self._said += len(delta.name.encode())
         self.call, self.arguments = delta.index, PartialObject()
         return frames
 

@@ -1,4 +1,4 @@
-"""How many tokens a request may take, for providers that don't count them beforehand.
+"""How many tokens a request or an answer may take, for providers that don't count them.
 
 bytes of words, as UTF-8 / 4, and what stands around them:
 
@@ -50,6 +50,11 @@ def estimate_tokens(request: ChatRequest, ratio: float = 1.0) -> int:
     if request.format is not None and request.format.schema:
         tokens += _words(msgspec.json.encode(request.format.schema))
     return ceil(tokens * ratio)
+
+
+def estimate_answer(parts: Iterable[Part], ratio: float = 1.0) -> int:
+    """Tokens of an answer: of what can be seen of it."""
+    return ceil(_parts(parts) * ratio)
 
 
 def _words(*texts: str | bytes) -> float:
