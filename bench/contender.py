@@ -21,6 +21,7 @@ class Contender:
 
     name: str
     process: Measured
+    frames: int = FRAMES
     plain_cpu: list[float] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
     plain_p50: list[float] = field(default_factory=list)
@@ -39,7 +40,7 @@ class Contender:
         """Fill pools and caches; no figure is kept."""
         if plain:
             load_plain(self.process.port, _WARM_UP_SECONDS, folder)
-        uvloop.run(load_streams(self.process.port, CONNECTIONS, FRAMES, Streams(), counted(_WARM_UP_STREAMS)))
+        uvloop.run(load_streams(self.process.port, CONNECTIONS, self.frames, Streams(), counted(_WARM_UP_STREAMS)))
 
     def measure_plain(self, seconds: int, folder: Path) -> None:
         """Requests as fast as they are answered."""
@@ -56,7 +57,7 @@ class Contender:
         """So many streams, always as many at once as there are connections."""
         before = self.process.cpu_seconds()
         result = Streams()
-        uvloop.run(load_streams(self.process.port, CONNECTIONS, FRAMES, result, counted(count)))
+        uvloop.run(load_streams(self.process.port, CONNECTIONS, self.frames, result, counted(count)))
         self.stream_cpu.append((self.process.cpu_seconds() - before) / count * 1e6)
         self.first_p50.append(percentile(result.first_frame, 50) * 1e3)
         self.first_p99.append(percentile(result.first_frame, 99) * 1e3)

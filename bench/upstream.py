@@ -1,4 +1,4 @@
-"""A provider that answers at once: a raw protocol, so that the load's own core is never what is measured.
+"""A provider of any wire shape that answers at once: a raw protocol, so that the load's core is never what is measured.
 
 python -m bench.upstream PORT [CONTENT_FRAMES FRAME_SECONDS]
 """
@@ -6,22 +6,24 @@ python -m bench.upstream PORT [CONTENT_FRAMES FRAME_SECONDS]
 import asyncio
 import re
 import sys
+from collections.abc import Sequence
 from typing import cast
 
 import uvloop
 
-from bench.wire import CONTENT_FRAMES, FRAME_SECONDS, answer, stream_frames, stream_head
+from bench.shapes import Shape, shapes
+from bench.wire import CONTENT_FRAMES, FRAME_SECONDS, stream_head
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_STREAM = re.compile(rb'"stream": ?true')
+_STREAM = re.compile(rb'"stream": ?true|:streamGenerateContent')
 
 
 class Exchange(asyncio.Protocol):
     """One connection; requests come one after the other. It reads only what it needs of HTTP, and trusts its client."""
 
-    def __init__(self, plain: bytes, frames: list[bytes], pause: float) -> None:
-        self._plain = plain
-        self._frames = frames
+    def __init__(self, answers: Sequence[Shape], pause: float) -> None:
+        self._answers = answers
+        self._answer = answers[0]
         self._pause = pause
         self._received = b""
         self._started = 0.0
@@ -43,18 +45,20 @@ class Exchange(asyncio.Protocol):
         length = _LENGTH.search(self._received, 0, end)
         if len(self._received) < end + 4 + int(length[1] if length else 0):
             return
-        stream = _STREAM.search(self._received, end)
+        line = self._received[: self._received.index(b"\r\n")]
+        self._answer = next(shape for shape in self._answers if any(mark in line for mark in shape.marks))
+        stream = _STREAM.search(self._received)
         self._received = b""
         if stream:
             self._write(stream_head())
             self._started = self._loop.time()
             self._send_frame(0)
         else:
-            self._write(self._plain)
+            self._write(self._answer.plain)
 
     def _send_frame(self, place: int) -> None:
-        self._write(self._frames[place])
-        if place + 1 < len(self._frames) and self._transport:
+        self._write(self._answer.frames[place])
+        if place + 1 < len(self._answer.frames) and self._transport:
             self._loop.call_at(self._started + self._pause * (place + 1), self._send_frame, place + 1)
 
     def _write(self, data: bytes) -> None:
@@ -64,9 +68,9 @@ class Exchange(asyncio.Protocol):
 
 async def start(port: int, content_frames: int, pause: float) -> asyncio.Server:
     """Listen on the loopback interface. ``pause``: seconds between the frames of a stream."""
-    plain, frames = answer(), stream_frames(content_frames)
+    answers = shapes(content_frames)
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Exchange(plain, frames, pause), "127.0.0.1", port, backlog=1024)
+    return await loop.create_server(lambda: Exchange(answers, pause), "127.0.0.1", port, backlog=1024)
 
 
 async def serve(port: int, content_frames: int, pause: float) -> None:

@@ -21,8 +21,8 @@ _PROVIDER = """apiVersion: sluice.dev/v1alpha1
 kind: ProviderPolicy
 metadata: {{name: instant}}
 spec:
-  provider: openai-compatible
-  baseURL: http://127.0.0.1:{upstream_port}/v1
+  provider: {vendor}
+  baseURL: http://127.0.0.1:{upstream_port}{base_path}
   credentials: {{secretRef: {{name: provider, key: api-key}}}}
   models:
     - name: gpt-4o-mini
@@ -46,11 +46,15 @@ def route(name: str = MODEL, target: str = "gpt-4o-mini") -> str:
     return _ROUTE.format(name=name, target=target)
 
 
-def write_configuration(folder: Path, upstream_port: int) -> Path:
+def write_configuration(
+    folder: Path, upstream_port: int, vendor: str = "openai-compatible", base_path: str = "/v1"
+) -> Path:
     """A provider, its key, a caller's key and one route, in files of their own."""
     folder.mkdir(parents=True)
     (folder / "secrets.yaml").write_text(_SECRETS)
-    (folder / "provider.yaml").write_text(_PROVIDER.format(upstream_port=upstream_port))
+    (folder / "provider.yaml").write_text(
+        _PROVIDER.format(upstream_port=upstream_port, vendor=vendor, base_path=base_path)
+    )
     (folder / "route.yaml").write_text(route())
     return folder
 
