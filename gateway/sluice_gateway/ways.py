@@ -18,6 +18,7 @@ from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.passages import Passage, RelayedPassage, TranslatedPassage
 from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, Native
+from sluice_gateway.providers.openai_history import own_history
 from sluice_gateway.providers.parameters import asks_for_nothing, fit
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.upstream import Endpoint
@@ -103,7 +104,7 @@ class _Relay:
         if relayed := registry.RELAYED.get(call.shape):
             body = relayed(body, call.document)
         quirks = facts.quirks
-        if quirks.unsupported or quirks.renamed:
+        if quirks.unsupported or quirks.renamed or quirks.in_answers:
             body = _within_quirks(body, call, facts)
         self._hides_usage = False
         if call.stream and quirks.usage_in_stream and call.shape in _COUNTS_STREAMS:
@@ -136,12 +137,13 @@ def _within_quirks(body: bytes, call: Call, facts: Facts) -> bytes:
     asked = [name for name in given if not asks_for_nothing(name, call.document[name])]
     if asked and facts.policy == "strict":
         raise UnsupportedParameter(f"{facts.vendor} has no {asked[0]}", param=asked[0])
+    changes: dict[str, bytes | None] = dict.fromkeys(given)
     renamed = {}
-    if call.shape is Shape.CHAT:  # the older endpoint knows but one name
+    if call.shape is Shape.CHAT:  # the older endpoint knows but one name, and no answers
         renamed = {old: new for old, new in quirks.renamed.items() if old in call.document and new not in call.document}
-    if not given and not renamed:
-        return body
-    return splice.edited(body, dict.fromkeys(given), renamed)
+        if (messages := own_history(body, call.document.get("messages"), quirks.in_answers)) is not None:
+            changes["messages"] = messages
+    return splice.edited(body, changes, renamed) if changes or renamed else body
 
 
 def _asking_for_usage(body: bytes, options: object) -> bytes:

@@ -60,7 +60,8 @@ class Quirks:
     """How a vendor of a known shape differs from it. Fields are named as the vendor's own API does.
 
     ``unsupported`` are request fields that it refuses or ignores; ``renamed`` those that it has under another name.
-    ``usage_in_stream``: whether it knows stream_options.include_usage.
+    ``usage_in_stream``: whether it knows stream_options.include_usage. ``in_answers``: members of earlier answers, and
+    of their tool calls, that other vendors have and it refuses, by its own name for them, None when it has none.
 
     The rest is for requests of callers who speak another shape. ``parameters``: what it takes, where the shape's own
     are too wide. ``max_tokens``: its name for the longest answer. ``text_parts``: whether several texts may be a list;
@@ -72,6 +73,7 @@ class Quirks:
     unsupported: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     usage_in_stream: bool = True
+    in_answers: Mapping[str, str | None] = field(default_factory=dict)
     parameters: Parameters | None = None
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     text_parts: bool = False

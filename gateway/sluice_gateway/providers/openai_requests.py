@@ -68,7 +68,7 @@ def write_request(request: ChatRequest, facts: Facts) -> bytes:
     return encoded(body)
 
 
-def encoded(body: dict[str, Any]) -> bytes:
+def encoded(body: Any) -> bytes:
     """As JSON. A caller's text may hold half of a character (RFC 8259, 8.2): escaped, as it came."""
     try:
         return msgspec.json.encode(body)

@@ -13,7 +13,13 @@ _NATIVE = frozenset(Shape) - {Shape.RESPONSES}  # those who copy OpenAI's API mo
 
 # The older name of the limit is refused by models that reason ("Create chat completion", max_tokens); of a function's
 # name at most 64 characters are taken (the same, tools).
-_OPENAI = Quirks(parameters=OPENAI_ONLY, max_tokens="max_completion_tokens", text_parts=True, longest_name=64)
+_OPENAI = Quirks(
+    in_answers={"reasoning_content": None, "reasoning_details": None, "extra_content": None},
+    parameters=OPENAI_ONLY,
+    max_tokens="max_completion_tokens",
+    text_parts=True,
+    longest_name=64,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,7 @@ VENDORS: Mapping[str, Vendor] = {
         native=frozenset({Shape.CHAT, Shape.RESPONSES}),
         quirks=Quirks(
             unsupported=frozenset({"logprobs", "top_logprobs", "logit_bias", "n", "modalities", "verbosity"}),
+            in_answers={"reasoning_content": "reasoning", "reasoning_details": None, "extra_content": None},
             parameters=GROQ_ONLY,
             max_tokens="max_completion_tokens",
             thoughts="reasoning",

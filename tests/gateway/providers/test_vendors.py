@@ -354,3 +354,55 @@ async def test_a_stream_of_responses_that_fails_ends_with_one_error() -> None:
         assert told.count(b"data: ") == 1
         assert b"boom" in told
         assert (await sluice.logged())[0]["code"] == "provider_error"
+
+
+HISTORY = [
+    {"role": "user", "content": "Rain?"},
+    {
+        "role": "assistant",
+        "content": None,
+        "reasoning_content": "I look.",
+        "reasoning_details": [
+            {"type": "reasoning.text", "text": "I look.", "signature": "c2VhbA==", "format": "google"}
+        ],
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "weather", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "c2VhbA=="}},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "call_1", "content": 'the member "reasoning_content" of it'},
+]
+OWN_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("openai", {"role": "assistant", "content": None, "tool_calls": [OWN_CALL]}),
+        ("groq", {"role": "assistant", "content": None, "reasoning": "I look.", "tool_calls": [OWN_CALL]}),
+        ("deepseek", HISTORY[1]),
+    ],
+)
+async def test_a_conversation_goes_on_at_another_vendor(kind: str, answer: dict[str, Any]) -> None:
+    async with (
+        serve(says(completion())) as upstream,
+        gateway(vendor("up", kind, upstream) + route("chat", "up/m")) as sluice,
+    ):
+        await sluice.post({"model": "chat", "temperature": 1.0, "messages": HISTORY})
+        [request] = upstream.requests
+        assert request.json()["messages"] == [HISTORY[0], answer, HISTORY[2]]
+        assert b'"temperature": 1.0' in request.body
+
+
+async def test_words_about_such_members_change_nothing() -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": '"reasoning_content"', "reasoning_content": 1.0}]}
+    async with (
+        serve(says(completion())) as upstream,
+        gateway(vendor("up", "openai", upstream) + route("chat", "up/m", models=("m",))) as sluice,
+    ):
+        await sluice.post(asked)
+        assert upstream.requests[0].body == json.dumps(asked).encode()
