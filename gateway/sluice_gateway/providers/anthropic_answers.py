@@ -82,9 +82,13 @@ def document_of(body: bytes) -> dict[str, Any]:
 
 
 def finish_of(reason: object, *, calls: bool) -> Finish:
-    """Why an answer ends. An unknown reason is a plain stop; whoever has called a tool has not just stopped."""
+    """Why an answer ends. An unknown reason is a plain stop; so is tool_use without a call, which waits for no result. A
+    stop with one is none.
+    """
     finish = FINISHES.get(reason, Finish.STOP) if isinstance(reason, str) else Finish.STOP
-    return Finish.TOOL_CALLS if calls and finish is Finish.STOP else finish
+    if finish in (Finish.STOP, Finish.TOOL_CALLS):
+        return Finish.TOOL_CALLS if calls else Finish.STOP
+    return finish
 
 
 def explanation_of(details: object) -> str | None:

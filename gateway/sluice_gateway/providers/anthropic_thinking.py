@@ -50,7 +50,8 @@ def thinking_of(
     if not may_think:
         return Thinking()
     budget = _budget(wish, request, facts, max_tokens)
-    return Thinking({"type": "enabled", "budget_tokens": budget} if budget else None)
+    effort = _effort(wish, request, facts, generation) if wish.effort and generation.efforts else None
+    return Thinking({"type": "enabled", "budget_tokens": budget} if budget else None, effort)
 
 
 def off_for_forced_tools(generation: Generation) -> dict[str, Any] | None:
