@@ -3,6 +3,8 @@
 import base64
 import binascii
 import struct
+from collections.abc import Iterable
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -12,10 +14,13 @@ from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.dialects.reading import Members
 from sluice_gateway.errors import CallerError
 from sluice_gateway.normal.answers import EmbeddingAnswer
+from sluice_gateway.normal.estimate import BYTES_A_TOKEN
 from sluice_gateway.normal.requests import EmbeddingRequest
+from sluice_gateway.normal.usage import Usage
 from sluice_gateway.sse import BadEvent
 
 Vector = tuple[float, ...] | str
+Input = str | tuple[int, ...]
 _MOST_INPUTS = 2048  # OpenAI's own bound
 
 
@@ -39,7 +44,8 @@ class EmbeddingsDialect(OpenAIErrors):
 
     def answer(self, answer: EmbeddingAnswer, asked: Asked) -> bytes:
         """The body of a whole answer."""
-        if len(answer.vectors) != len(_inputs(Members(asked.document))):
+        inputs = _inputs(Members(asked.document))
+        if len(answer.vectors) != len(inputs):
             raise BadEvent("the provider sent another number of vectors than it was asked for")
         write = _in_base64 if asked.document.get("encoding_format") == "base64" else _in_numbers
         body: dict[str, Any] = {
@@ -49,13 +55,24 @@ class EmbeddingsDialect(OpenAIErrors):
                 for index, vector in enumerate(answer.vectors)
             ],
             "model": answer.model or asked.model,
+            "usage": _usage(answer.usage or _estimated(inputs)),
         }
-        if answer.usage is not None:
-            body["usage"] = {"prompt_tokens": answer.usage.prompt, "total_tokens": answer.usage.prompt}
         return msgspec.json.encode(body)
 
 
-def _inputs(body: Members) -> tuple[str | tuple[int, ...], ...]:
+def _estimated(inputs: Iterable[Input]) -> Usage:
+    """Google does not count what it embeds, and OpenAI's clients want a number."""
+    sizes = (len(one.encode(errors="replace")) / BYTES_A_TOKEN if isinstance(one, str) else len(one) for one in inputs)
+    return Usage(ceil(sum(sizes)), estimated=True)
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Usage as OpenAI counts it; ``estimated`` marks what no provider has reported."""
+    counted = {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt}
+    return counted | {"estimated": True} if usage.estimated else counted
+
+
+def _inputs(body: Members) -> tuple[Input, ...]:
     """A string, a list of strings, tokens, or a list of lists of tokens."""
     given = body.take("input")
     if type(given) is str:
@@ -65,7 +82,7 @@ def _inputs(body: Members) -> tuple[str | tuple[int, ...], ...]:
         raise CallerError(message, param="input")
     if _are_tokens(given):
         return (tuple(given),)
-    found: list[str | tuple[int, ...]] = []
+    found: list[Input] = []
     for index, item in enumerate(given):
         if type(item) is str and item:
             found.append(item)

@@ -65,7 +65,13 @@ def test_vectors_come_as_they_were_asked_for(vector: Any) -> None:
     assert written(answer)["data"] == [{"object": "embedding", "index": 0, "embedding": [0.5, -1.0]}]
     assert written(answer, encoding_format="base64")["data"][0]["embedding"] == BASE64
     assert written(answer)["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
-    assert "usage" not in written(EmbeddingAnswer(vectors=(vector,)))
+
+
+@pytest.mark.parametrize(("given", "tokens"), [("a" * 41, 11), (["a" * 8, "b" * 8], 4), ([1, 2, 3], 3)])
+def test_usage_that_no_provider_reports_is_estimated_and_says_so(given: Any, tokens: int) -> None:
+    vectors = ((0.5,),) * (2 if isinstance(given[0], str) and isinstance(given, list) else 1)
+    usage = written(EmbeddingAnswer(vectors=vectors), input=given)["usage"]
+    assert usage == {"prompt_tokens": tokens, "total_tokens": tokens, "estimated": True}
 
 
 @pytest.mark.parametrize(
