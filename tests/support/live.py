@@ -33,7 +33,7 @@ class Offer:
 
 _OPENAI = {"plain": "gpt-4o-mini", "thinker": "gpt-5"}
 _OPEN = {"plain": "gpt-4o-mini", "thinker": "reasoner"}
-_DEPLOYED = {"plain": "chat-deployment", "thinker": "thinker", "embedder": "embedder"}
+_DEPLOYED = {"plain": "chat-deployment", "thinker": "thinker", "embedder": "embedder", "completer": "completer"}
 _OF_OPENAI = {"embedder": "text-embedding-3-small", "completer": "gpt-3.5-turbo-instruct"}
 _GEMINI = {"plain": "gemini-2.5-flash-lite", "thinker": "gemini-3-pro", "embedder": "gemini-embedding-001"}
 _COHERE = {"plain": "command-a-03-2025", "thinker": "command-a-reasoning-08-2025", "embedder": "embed-v4.0"}

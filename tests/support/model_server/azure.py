@@ -8,9 +8,14 @@ import msgspec
 from tests.support.model_server import brain, openai_chat, openai_errors, openai_texts
 from tests.support.model_server.conversation import Finish
 from tests.support.model_server.exchange import KEY, Ask, Events, Refused, Reply, event, read
-from tests.support.model_server.openai_requests import ChatRequest, EmbeddingRequest
+from tests.support.model_server.openai_requests import ChatRequest, CompletionRequest, EmbeddingRequest
 
-DEPLOYMENTS = {"chat-deployment": "gpt-4o-mini", "thinker": "gpt-5", "embedder": "text-embedding-3-small"}
+DEPLOYMENTS = {
+    "chat-deployment": "gpt-4o-mini",
+    "thinker": "gpt-5",
+    "embedder": "text-embedding-3-small",
+    "completer": "gpt-3.5-turbo-instruct",
+}
 VERSIONS = ("2024-10-21", "2025-04-01-preview")
 _SAFE = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
 _UNSAFE = _SAFE | {"violence": {"filtered": True, "severity": "high"}}
@@ -32,6 +37,13 @@ def chat(ask: Ask) -> Reply | Events:
 def embeddings(ask: Ask) -> Reply:
     """POST /openai/deployments/{deployment}/embeddings."""
     return openai_texts.embedded(read(_body(ask), EmbeddingRequest, openai_errors.unreadable))
+
+
+def completions(ask: Ask) -> Reply | Events:
+    """POST /openai/deployments/{deployment}/completions."""
+    request = read(_body(ask), CompletionRequest, openai_errors.unreadable)
+    openai_errors.check_model(request.model, openai_errors.COMPLETION_MODELS)
+    return openai_texts.completed(request, ask.number)
 
 
 def _body(ask: Ask) -> bytes:

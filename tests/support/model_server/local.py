@@ -2,9 +2,9 @@
 Hugging Face: "Text Generation Inference", a model that is still loading).
 """
 
-from tests.support.model_server import openai_chat, openai_errors
+from tests.support.model_server import openai_chat, openai_errors, openai_texts
 from tests.support.model_server.exchange import Ask, Events, Handler, Refused, Reply, read
-from tests.support.model_server.openai_requests import ChatRequest
+from tests.support.model_server.openai_requests import ChatRequest, CompletionRequest
 
 _DETAILS = {
     "parent_model": "",
@@ -20,6 +20,13 @@ def chat(ask: Ask) -> Reply | Events:
     """Ollama's chat: it asks for no key, and shows reasoning in a member of another name."""
     request = read(ask.body, ChatRequest, openai_errors.unreadable)
     return openai_chat.answered(request, ask.number, shown_in="reasoning")
+
+
+def completions(ask: Ask) -> Reply | Events:
+    """Ollama's completions: any of its models can."""
+    request = read(ask.body, CompletionRequest, openai_errors.unreadable)
+    openai_errors.check_model(request.model, openai_errors.CHAT_MODELS)
+    return openai_texts.completed(request, ask.number)
 
 
 def tags(ask: Ask) -> Reply:

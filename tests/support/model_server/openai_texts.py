@@ -23,6 +23,11 @@ def completions(ask: Ask) -> Reply | Events:
     openai_errors.check_key(ask)
     request = read(ask.body, CompletionRequest, openai_errors.unreadable)
     openai_errors.check_model(request.model, openai_errors.COMPLETION_MODELS)
+    return completed(request, ask.number)
+
+
+def completed(request: CompletionRequest, number: int) -> Reply | Events:
+    """Answer a request that can be read."""
     prompts = _prompts(request.prompt)
     most = _MOST_TOKENS if request.max_tokens is None else request.max_tokens
     stops = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
@@ -34,7 +39,7 @@ def completions(ask: Ask) -> Reply | Events:
     texts = [one.text for one in said]
     if request.echo:
         texts = [f"{prompts[number // (request.n or 1)]}{text}" for number, text in enumerate(texts)]
-    head = {"id": f"cmpl-{ask.number:08x}", "object": "text_completion", "created": CREATED, "model": request.model}
+    head = {"id": f"cmpl-{number:08x}", "object": "text_completion", "created": CREATED, "model": request.model}
     counted = _usage(said, request.n or 1)
     if request.stream:
         return Events(_stream(request, head, texts, said, counted))

@@ -33,6 +33,7 @@ ROUTES: Routes = {
     ("GET", "/openai/v1/models"): openai_errors.models,
     ("GET", "/openai/v1/models/{model}"): openai_errors.model,
     ("POST", "/azure/openai/deployments/{deployment}/chat/completions"): azure.chat,
+    ("POST", "/azure/openai/deployments/{deployment}/completions"): azure.completions,
     ("POST", "/azure/openai/deployments/{deployment}/embeddings"): azure.embeddings,
     ("POST", "/anthropic/v1/messages"): anthropic.messages,
     ("POST", "/anthropic/v1/messages/count_tokens"): anthropic.count_tokens,
@@ -44,6 +45,7 @@ ROUTES: Routes = {
     ("POST", "/cohere/v2/embed"): cohere.embed,
     ("GET", "/cohere/v1/models"): cohere.models,
     ("POST", "/ollama/v1/chat/completions"): local.chat,
+    ("POST", "/ollama/v1/completions"): local.completions,
     ("GET", "/ollama/api/tags"): local.tags,
     ("GET", "/ollama/api/ps"): local.running,
 }
