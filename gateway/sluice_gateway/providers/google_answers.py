@@ -1,6 +1,5 @@
-"""Reading what Gemini answers (Gemini API reference, "GenerateContentResponse"; Vertex AI reference of that name).
-
-A chunk of a stream has the form of a whole answer, so that both are read alike.
+"""What Gemini's replies mean: their parts, why they end, and what they have cost (Gemini API reference, "Candidate",
+"FinishReason" and "UsageMetadata").
 """
 
 from collections.abc import Iterator
@@ -12,89 +11,9 @@ from sluice_gateway.normal.answers import Finish
 from sluice_gateway.normal.parts import Audio, Document, Image, Part, Source, Text, Thought, ToolCall
 from sluice_gateway.normal.usage import Usage, tokens
 from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
-from sluice_gateway.providers.faults import parsed, words
-from sluice_gateway.providers.google_faults import fault_in
+from sluice_gateway.providers.faults import words
 from sluice_gateway.providers.google_parts import ORIGIN
-from sluice_gateway.providers.loose import loosely
-from sluice_gateway.sse import BadEvent
-
-_NOT_AS_TOLD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # a ValidationError is a DecodeError
-
-
-class Blob(msgspec.Struct, rename="camel", gc=False):
-    """Bytes in base64, or a file elsewhere."""
-
-    mime_type: str | None = None
-    data: str | None = None
-    file_uri: str | None = None
-
-
-class FunctionCall(msgspec.Struct, rename="camel", gc=False):
-    """A call of a tool; ``id`` comes from Gemini 3 and later only."""
-
-    name: str | None = None
-    id: str | None = None
-    args: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class WirePart(msgspec.Struct, rename="camel", gc=False):
-    """One of its data members is set."""
-
-    text: str | None = None
-    thought: bool | None = None
-    thought_signature: str | None = None
-    function_call: FunctionCall | None = None
-    inline_data: Blob | None = None
-    file_data: Blob | None = None
-
-
-class Content(msgspec.Struct, rename="camel", gc=False):
-    """Absent or without parts when nothing was generated."""
-
-    parts: list[WirePart] | None = None
-
-
-class Candidate(msgspec.Struct, rename="camel", gc=False):
-    """One choice. ``index`` 0 is left out by some versions."""
-
-    index: int | None = None
-    content: Content | None = None
-    finish_reason: str | None = None
-    finish_message: str | None = None
-    logprobs_result: Any = None
-
-
-class Feedback(msgspec.Struct, rename="camel", gc=False):
-    """Why a prompt was not answered at all."""
-
-    block_reason: str | None = None
-
-
-class Counts(msgspec.Struct, rename="camel", gc=False):
-    """Tokens. ``prompt`` includes what was cached; ``candidates`` does not include thoughts."""
-
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    prompt_tokens_details: Any = None
-    candidates_tokens_details: Any = None
-    service_tier: str | None = None
-
-
-class Reply(msgspec.Struct, rename="camel", gc=False):
-    """A whole answer or a chunk of one."""
-
-    candidates: list[Candidate] | None = None
-    prompt_feedback: Feedback | None = None
-    usage_metadata: Counts | None = None
-    model_version: str | None = None
-    response_id: str | None = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(Reply).decode
+from sluice_gateway.providers.google_replies import Blob, Candidate, Counts, Reply, WirePart
 
 # Reasons beside STOP ("FinishReason"). Those not named here end an answer as STOP does.
 _FINISHES = {
@@ -125,23 +44,8 @@ _FAILURES = frozenset(
     }
 )
 
+_SOUNDS = {"l16": "pcm16", "mpeg": "mp3", "x-wav": "wav"}  # as OpenAI names them
 _TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
-
-
-def read_reply(data: bytes) -> Reply:
-    """A body or the data of an event. Raises BadEvent, and ProviderFault for an error in it."""
-    try:
-        reply = _decode(data)
-    except _NOT_AS_TOLD:
-        document = parsed(data)
-        if isinstance(document, list) and document:
-            document = document[0]
-        if not isinstance(document, dict):
-            raise BadEvent("the provider sent JSON that is not an object") from None
-        reply = loosely(Reply, document)
-    if reply.error is not None:
-        raise ProviderFault(fault_in(reply.error))
-    return reply
 
 
 def parts_of(candidate: Candidate, answer_id: str | None, choice: int, calls: int) -> Iterator[Part]:
@@ -157,14 +61,14 @@ def parts_of(candidate: Candidate, answer_id: str | None, choice: int, calls: in
         elif part.thought:
             yield Thought(text=part.text or "", signature=part.thought_signature, origin=ORIGIN)
         else:
-            yield from _shown(part)
+            yield from _shown(part, answer_id)
 
 
-def _shown(part: WirePart) -> Iterator[Part]:
+def _shown(part: WirePart, answer_id: str | None) -> Iterator[Part]:
     if part.text:
         yield Text(text=part.text)
     if (blob := part.inline_data or part.file_data) is not None and (blob.data or blob.file_uri):
-        yield _medium(blob)
+        yield _medium(blob, answer_id)
     if part.thought_signature:
         yield Thought(signature=part.thought_signature, origin=ORIGIN)
 
@@ -175,10 +79,11 @@ def _arguments(args: msgspec.Raw) -> str:
     return "{}" if text == "null" else text
 
 
-def _medium(blob: Blob) -> Part:
+def _medium(blob: Blob, answer_id: str | None) -> Part:
     kind = blob.mime_type or "application/octet-stream"
     if kind.startswith("audio/") and blob.data:
-        return Audio(data=blob.data, format=kind[6:])
+        form = kind[6:].partition(";")[0].lower()
+        return Audio(data=blob.data, format=_SOUNDS.get(form, form), id=f"audio_{answer_id or 0}", transcript="")
     source = Source(data=blob.data, url=None if blob.data else blob.file_uri, media_type=kind)
     return Image(source=source) if kind.startswith("image/") else Document(source=source)
 

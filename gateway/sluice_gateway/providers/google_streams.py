@@ -22,17 +22,8 @@ from sluice_gateway.normal.answers import (
     ToolCallDelta,
 )
 from sluice_gateway.normal.parts import Part, Text, Thought, ToolCall
-from sluice_gateway.providers.google_answers import (
-    Candidate,
-    Reply,
-    blocked,
-    finish_of,
-    logprobs_of,
-    parts_of,
-    read_reply,
-    tier_of,
-    usage_of,
-)
+from sluice_gateway.providers.google_answers import blocked, finish_of, logprobs_of, parts_of, tier_of, usage_of
+from sluice_gateway.providers.google_replies import Candidate, Reply, read_reply
 from sluice_gateway.sse import BadEvent
 
 _CALLS, _FINISHED = "calls", "finished"

@@ -13,8 +13,8 @@ from sluice_gateway.errors import ParameterOutOfRange
 from sluice_gateway.normal.requests import ChatRequest, Reasoning
 from sluice_gateway.providers.adapter import Facts
 
-_GENERATION = re.compile(r"gemini-(\d+)")
-_NEWEST = 99  # for names without a number, such as aliases of the latest model
+_GENERATION = re.compile(r"gemini-(\d*)")
+_NEWEST = 99  # of names without a number, such as aliases of the latest model
 
 # Tokens for each effort ("OpenAI compatibility", "Thinking").
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -42,9 +42,11 @@ _RANGES = (
 
 
 def generation(model: str) -> int:
-    """The 2 of gemini-2.5-flash."""
+    """The 2 of gemini-2.5-flash; 0 for other models of Google's."""
     found = _GENERATION.search(model)
-    return int(found[1]) if found else _NEWEST
+    if found is None:
+        return 0
+    return int(found[1]) if found[1] else _NEWEST
 
 
 def wants_signatures(model: str) -> bool:

@@ -76,6 +76,7 @@ def test_a_foreign_signature_is_as_none() -> None:
     assert turn(Thought(text="a", signature="y", origin="anthropic"), foreign)[0]["thoughtSignature"] == UNSIGNED
     assert "thoughtSignature" not in turn(foreign, name="gemini-2.5-flash")[0]
     assert "thoughtSignature" not in turn(foreign, name="models/gemini-2.0-flash-001")[0]
+    assert "thoughtSignature" not in turn(foreign, name="gemma-4-31b-it")[0]
     assert turn(foreign, name="gemini-flash-latest")[0]["thoughtSignature"] == UNSIGNED
 
 
