@@ -2,9 +2,9 @@
 
 Anthropic takes the turns of one side that follow each other as one, and wants results of tools right behind their
 calls: so that is where they stand here, however a user's turns were cut. ``cache_control``, on top or on blocks, is a
-hint for Anthropic's own cache and changes no answer; an ``effort`` says nothing where thinking is disabled. What the
-normal form has no name for goes on under its JSON path, and is refused by that name, or dropped, as the provider's
-policy says.
+hint for Anthropic's own cache and changes no answer; an ``effort`` says nothing where thinking is disabled, nor does
+``context_management`` that keeps everything, as coding agents send it. What the normal form has no name for goes on
+under its JSON path, and is refused by that name, or dropped, as the provider's policy says.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +31,7 @@ _READERS: Mapping[str, Callable[[Members], tuple[Part, ...]]] = {
 }
 _CHOICES = {"auto": Choosing.AUTO, "any": Choosing.REQUIRED, "none": Choosing.NONE, "tool": Choosing.NAMED}
 _TIERS = {"standard_only": "default"}  # OpenAI's word for it, which is the normal form's
+_KEEP_ALL = [{"type": "clear_thinking_20251015", "keep": keep} for keep in ("all", {"type": "all"})]
 _LIKES = -1  # a budget: as the model likes
 
 
@@ -42,6 +43,8 @@ def read_request(document: dict[str, Any], *, counts: bool = False) -> ChatReque
     for name in ("model", "cache_control"):
         body.take(name)
     extra: dict[str, Any] = {}
+    if not _edits_nothing(management := body.take("context_management")):
+        extra["context_management"] = management
     choice = _tool_choice(body, extra)
     thinking, effort = _thinking(body, extra), _output(body, extra)
     metadata = body.members("metadata")
@@ -72,6 +75,16 @@ def _leave(members: Members | None, extra: dict[str, Any]) -> None:
     """What nobody has taken of an object within the body, under its path."""
     if members is not None:
         extra.update((members.place(name), value) for name, value in members.rest().items())
+
+
+def _edits_nothing(management: Any) -> bool:
+    """Whether what Anthropic's page "Context editing" calls edits would leave every prompt as it is."""
+    if management is None:
+        return True
+    if type(management) is not dict or not management.keys() <= {"edits"}:
+        return False
+    edits = management.get("edits", [])
+    return type(edits) is list and all(edit in _KEEP_ALL for edit in edits)
 
 
 def _max_tokens(body: Members, *, counts: bool) -> int | None:

@@ -240,7 +240,7 @@ def test_usage_leaves_the_cache_out_of_the_input() -> None:
 
 @pytest.mark.parametrize("parts", [SAMPLES["a thought, a text and a call"], SAMPLES["a refusal"]])
 def test_usage_that_no_provider_reports_is_estimated_and_says_so(parts: tuple[Part, ...]) -> None:
-    document = {"model": "m", "messages": [{"role": "user", "content": "a" * 400}]}
+    document: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "a" * 400}]}
     told = whole(*parts, usage=None, **document)["usage"]
     assert (told["input_tokens"], told["estimated"]) == (106, True)
     [*_, delta, _] = events_of(streamed(*deltas_of(parts), Finished(Finish.STOP), usage=None, **document))

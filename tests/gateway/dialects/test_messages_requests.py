@@ -160,6 +160,26 @@ def test_members_that_the_normal_form_has_no_name_for_keep_their_paths() -> None
     assert (found.user, found.tool_choice) == ("u", ToolChoice(mode=Choosing.AUTO))
 
 
+@pytest.mark.parametrize(
+    ("management", "changes"),
+    [
+        (None, False),
+        ({}, False),
+        ({"edits": []}, False),
+        ({"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}, False),
+        ({"edits": [{"type": "clear_thinking_20251015", "keep": {"type": "all"}}]}, False),
+        ({"edits": [{"type": "clear_thinking_20251015"}]}, True),
+        ({"edits": [{"type": "clear_tool_uses_20250919"}]}, True),
+        ({"edits": [], "more": 1}, True),
+        ({"edits": "all"}, True),
+        ({"edits": 5}, True),
+        ("all", True),
+    ],
+)
+def test_editing_the_context_is_told_of_unless_it_changes_nothing(management: Any, changes: bool) -> None:
+    assert read(context_management=management).extra == ({"context_management": management} if changes else {})
+
+
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"system": 5}, "system"),
     ({"system": [{"type": "image"}]}, "system[0].type"),
