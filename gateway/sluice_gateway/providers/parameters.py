@@ -15,6 +15,7 @@ _NO_WISH: Mapping[str, Any] = {
     "parallel_tool_calls": True,
     "tool_choice": "auto",
     "logprobs": False,
+    "top_logprobs": 0,
     "presence_penalty": 0,
     "frequency_penalty": 0,
     "logit_bias": {},
@@ -91,7 +92,9 @@ def _misfits(request: ChatRequest, parameters: Parameters, *, clamps: bool) -> I
     for name, (least, greatest) in parameters.ranges.items():
         value = getattr(request, name)
         if value is not None and not least <= value <= greatest:
-            clamped = type(value)(min(max(value, least), greatest))
+            nearest = min(max(value, least), greatest)
+            alike = type(value)(nearest)  # a whole number stays one, unless the bound is none
+            clamped = alike if alike == nearest else nearest
             yield name, f"must be from {least:g} to {greatest:g}", clamped if clamps else None
     most = parameters.most_stops
     if most is not None and len(request.stop) > most:

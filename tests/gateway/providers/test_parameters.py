@@ -106,3 +106,10 @@ def test_a_whole_number_stays_whole_when_it_is_clamped() -> None:
 )
 def test_values_that_ask_for_nothing_may_be_left_out(name: str, value: object, nothing: bool) -> None:
     assert asks_for_nothing(name, value) is nothing
+
+
+def test_a_whole_number_is_brought_to_a_bound_that_is_none() -> None:
+    shape = Parameters(ranges={"top_p": (0.01, 0.99), "temperature": (0.0, 2.0)})
+    fitted = fit(request(top_p=1, temperature=3), shape, "clamp", "acme")
+    assert (fitted.top_p, fitted.temperature) == (0.99, 2)
+    assert type(fitted.temperature) is int
