@@ -1,7 +1,8 @@
 """The parts of a conversation in Gemini's words (Gemini API reference, "Content" and "Part"; guides "Function calling",
 "File input methods", "Thought signatures").
 
-An image's detail, a document's name and a part's own further members, such as cache_control, have no place there.
+An image's detail, a document's name and a part's own further members, such as cache_control, have no place there. Of
+thoughts, only the signatures go back: Gemini reads nothing from their words.
 """
 
 import re

@@ -19,6 +19,7 @@ from sluice_gateway.providers.adapter import Facts
 from sluice_gateway.providers.google_parts import Reader, answered, result, said
 from sluice_gateway.providers.google_schemas import fitted
 from sluice_gateway.providers.google_thinking import thinking_config
+from sluice_gateway.providers.parameters import Parameters, fit
 
 TOP_LEVEL = frozenset({"safetySettings", "safety_settings", "cachedContent", "cached_content", "labels"})
 """Members of Gemini's own request that callers may add."""
@@ -55,6 +56,9 @@ _TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 
 def build_request(request: ChatRequest, facts: Facts, schemes: tuple[str, ...]) -> bytes:
     """The body. ``schemes``: of the URIs from which Gemini reads files. Raises CallerError."""
+    if facts.max_output_tokens is not None:
+        length = Parameters(ranges={"max_tokens": (1, facts.max_output_tokens)}, extra=TOP_LEVEL | IN_CONFIG)
+        request = fit(request, length, facts.policy, facts.model)
     reader = Reader(facts.model, schemes)
     system = _system(request)
     body: dict[str, Any] = {"contents": _contents(request, reader)}
@@ -157,8 +161,11 @@ def _tool_config(request: ChatRequest, facts: Facts) -> dict[str, Any]:
     if mode is Choosing.AUTO:
         # Holds the arguments to their schemas, as strict does, and leaves the model free to call nothing.
         return {"mode": "VALIDATED"} if any(tool.strict for tool in request.tools) else {}
-    if mode is Choosing.NONE and not request.tools:
-        return {}
+    if not request.tools:
+        if mode is Choosing.NONE:
+            return {}
+        name = request.named("tool_choice")
+        raise CallerError(f"{name} asks for a tool, and there are none", param=name)
     config: dict[str, Any] = {"mode": _MODES[mode]}
     if choice is not None and choice.name is not None:
         config["allowedFunctionNames"] = [choice.name]
