@@ -82,8 +82,8 @@ def document_of(body: bytes) -> dict[str, Any]:
 
 
 def finish_of(reason: object, *, calls: bool) -> Finish:
-    """Why an answer ends. An unknown reason is a plain stop; so is tool_use without a call, which waits for no result. A
-    stop with one is none.
+    """Why an answer ends. An unknown reason is a plain stop; so is tool_use without a call, which waits for no result.
+    A stop with one is none.
     """
     finish = FINISHES.get(reason, Finish.STOP) if isinstance(reason, str) else Finish.STOP
     if finish in (Finish.STOP, Finish.TOOL_CALLS):

@@ -3,7 +3,8 @@
 All system messages become the one system prompt, turns of one side become one turn, and results of tools stand first in
 theirs. Blank text and empty turns, which the API refuses, are left out. So are names of participants, hints on an
 image's detail, thoughts without a seal and other providers' seals: the API has no place for them. Other members that it
-does not know are refused under the policy strict.
+does not know are refused under the policy strict, but for those of earlier answers: what other providers have added to
+them is no wish of the caller's.
 """
 
 import base64
@@ -111,26 +112,27 @@ class _Writer:
 
     def blocks(self, message: Message) -> list[_Block]:
         """A message's."""
-        blocks = [block for part in message.parts if (block := self._block(part)) is not None]
+        wishes = message.role != "assistant"
+        blocks = [block for part in message.parts if (block := self._block(part, wishes=wishes)) is not None]
         if message.extra:
-            mark = self._own(message.extra, _MARK)
+            mark = self._own(message.extra, _MARK, wishes=wishes)
             if blocks and mark:
                 blocks[-1] = mark | blocks[-1]
         return blocks
 
-    def _block(self, part: Part) -> _Block | None:
-        """One block; None for what says nothing."""
+    def _block(self, part: Part, *, wishes: bool = True) -> _Block | None:
+        """One block; None for what says nothing. ``wishes``: it is the caller who has made it."""
         writer = self._writers.get(type(part))
         if writer is None:
             raise self.unsupported(type(part).__name__.lower())
         block = writer(part)
         if block is not None and part.extra:
-            block |= self._own(part.extra, _OWN.get(type(part), _MARK))
+            block |= self._own(part.extra, _OWN.get(type(part), _MARK), wishes=wishes)
         return block
 
-    def _own(self, extra: Mapping[str, Any], known: frozenset[str]) -> _Block:
-        """Those of ``extra`` that Anthropic knows. Raises UnsupportedParameter for others under the policy strict."""
-        if self._strict:
+    def _own(self, extra: Mapping[str, Any], known: frozenset[str], *, wishes: bool) -> _Block:
+        """Those of ``extra`` that Anthropic knows. Raises UnsupportedParameter for other wishes, under strict."""
+        if self._strict and wishes:
             for name in sorted(extra.keys() - known - _HINTS):
                 raise UnsupportedParameter(f"{self._vendor} has no {name} there", param=name)
         return {name: value for name, value in extra.items() if name in known}
