@@ -7,12 +7,15 @@ from importlib.metadata import entry_points
 from sluice_gateway.providers.adapter import Wire
 from sluice_gateway.providers.anthropic import ANTHROPIC
 from sluice_gateway.providers.azure import AZURE, AZURE_V1
+from sluice_gateway.providers.cohere import COHERE
 from sluice_gateway.providers.google import GOOGLE, VERTEX
 from sluice_gateway.providers.openai import OPENAI
 
 GROUP = "sluice.wires"
 
-_SHIPPED: Mapping[str, Wire] = {wire.name: wire for wire in (ANTHROPIC, AZURE, AZURE_V1, GOOGLE, OPENAI, VERTEX)}
+_SHIPPED: Mapping[str, Wire] = {
+    wire.name: wire for wire in (ANTHROPIC, AZURE, AZURE_V1, COHERE, GOOGLE, OPENAI, VERTEX)
+}
 
 
 @cache
