@@ -67,7 +67,8 @@ class Quirks:
     are too wide. ``max_tokens``: its name for the longest answer. ``text_parts``: whether several texts may be a list;
     else they are joined. ``thoughts``: the member of assistant messages in which it wants its reasoning back, None when
     it does not; ``thoughts_needed``: whether it refuses calls of tools without that. ``no_thinking``: the members that
-    switch reasoning off. ``json_schema``: whether answers can follow one. ``longest_name`` of a tool, in characters.
+    switch reasoning off. ``json_schema``: whether answers can follow one. ``named_choice``: whether one tool can be
+    demanded by name. ``longest_name`` of a tool, in characters.
     """
 
     unsupported: frozenset[str] = frozenset()
@@ -81,6 +82,7 @@ class Quirks:
     thoughts_needed: bool = False
     no_thinking: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
     json_schema: bool = True
+    named_choice: bool = True
     longest_name: int | None = None
 
 

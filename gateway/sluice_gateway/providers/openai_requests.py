@@ -145,7 +145,11 @@ def _tools(request: ChatRequest, facts: Facts) -> dict[str, Any]:
     choice = request.tool_choice
     if choice is not None and choice.mode is Choosing.NONE and "tool_choice" in facts.quirks.unsupported:
         return {}  # whom nobody offers a tool, can't choose one
-    body: dict[str, Any] = {"tools": [_tool(tool, place, facts) for place, tool in enumerate(request.tools)]}
+    tools = [_tool(tool, place, facts) for place, tool in enumerate(request.tools)]
+    if choice is not None and choice.mode is Choosing.NAMED and not facts.quirks.named_choice:
+        tools = [tool for tool in tools if tool["function"]["name"] == choice.name]  # with no other to choose
+        choice = ToolChoice(mode=Choosing.REQUIRED)
+    body: dict[str, Any] = {"tools": tools}
     if choice is not None:
         body["tool_choice"] = _choice(choice)
     if request.parallel_tool_calls is not None:

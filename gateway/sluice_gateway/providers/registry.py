@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 
 from sluice_gateway.providers.adapter import Wire
 from sluice_gateway.providers.anthropic import ANTHROPIC
-from sluice_gateway.providers.azure import AZURE, AZURE_V1
+from sluice_gateway.providers.azure import AZURE, AZURE_V1, AZURE_V1_BASED
 from sluice_gateway.providers.cohere import COHERE
 from sluice_gateway.providers.google import GOOGLE, VERTEX
 from sluice_gateway.providers.openai import OPENAI
@@ -14,7 +14,7 @@ from sluice_gateway.providers.openai import OPENAI
 GROUP = "sluice.wires"
 
 _SHIPPED: Mapping[str, Wire] = {
-    wire.name: wire for wire in (ANTHROPIC, AZURE, AZURE_V1, COHERE, GOOGLE, OPENAI, VERTEX)
+    wire.name: wire for wire in (ANTHROPIC, AZURE, AZURE_V1, AZURE_V1_BASED, COHERE, GOOGLE, OPENAI, VERTEX)
 }
 
 

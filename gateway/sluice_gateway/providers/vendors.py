@@ -40,7 +40,7 @@ class Vendor:
     def wire_of(self, policy: snapshot.Provider) -> str:
         """The shape that a policy's provider speaks: the vendor's, another API of it, or one of the user's own."""
         if self.wire == "azure" and policy.azure.api_version is None:
-            return "azure-v1"
+            return "azure-v1-based" if (policy.base_url or "").rstrip("/").endswith("/openai/v1") else "azure-v1"
         return policy.compatibility.wire_shape or ("vertex" if policy.google.vertex else self.wire)
 
     def base_url_of(self, policy: snapshot.Provider) -> str | None:
@@ -114,7 +114,9 @@ VENDORS: Mapping[str, Vendor] = {
         ),
     ),
     "vllm": Vendor(quirks=Quirks(thoughts="reasoning")),  # "Reasoning outputs"
-    "llamacpp": Vendor(quirks=Quirks(thoughts="reasoning_content")),  # "server", POST /v1/chat/completions
+    "llamacpp": Vendor(  # "server", POST /v1/chat/completions; a choice by name is taken for "auto"
+        quirks=Quirks(thoughts="reasoning_content", named_choice=False),
+    ),
     "openai-compatible": Vendor(),
     "mock": Vendor(native=frozenset({Shape.CHAT})),
 }

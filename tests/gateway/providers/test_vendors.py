@@ -185,17 +185,22 @@ async def test_a_model_that_loads_tells_how_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "target"),
+    ("path", "spec", "target"),
     [
-        ({"azure": {"apiVersion": "2024-10-21"}}, "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"),
-        ({}, "/openai/v1/chat/completions"),
+        (
+            "",
+            {"azure": {"apiVersion": "2024-10-21"}},
+            "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+        ),
+        ("", {}, "/openai/v1/chat/completions"),
+        ("/openai/v1/", {}, "/openai/v1/chat/completions"),
     ],
-    ids=["with an API version", "without"],
+    ids=["with an API version", "without", "at the base URL of OpenAI's client"],
 )
-async def test_azure_is_found_at_its_deployment_or_its_newer_api(spec: dict[str, Any], target: str) -> None:
+async def test_azure_is_found_at_its_deployment_or_its_newer_api(path: str, spec: dict[str, Any], target: str) -> None:
     credentials = {"credentials": {"secretRef": {"name": "azure", "key": "api-key"}}}
     async with serve(says(completion())) as upstream:
-        policy = vendor("up", "azure", upstream, path="", **spec, **credentials)
+        policy = vendor("up", "azure", upstream, path, **spec, **credentials)
         async with gateway(loaded(policy + route("chat", "up/gpt-4o"), keys={"azure": "az-secret"})) as sluice:
             await sluice.post()
         [request] = upstream.requests
