@@ -12,6 +12,7 @@ from sluice_gateway.dialects.messages import MessagesDialect, count_tokens
 from sluice_gateway.dialects.messages_seals import without_others
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.dialects.responses import ResponsesDialect
+from sluice_gateway.dialects.responses_seals import without_ours
 
 CHAT: Mapping[Shape, Dialect] = {
     Shape.CHAT: ChatDialect(),
@@ -27,6 +28,7 @@ LOCAL: Mapping[Shape, Callable[[dict[str, Any]], bytes]] = {Shape.COUNT_TOKENS: 
 RELAYED: Mapping[Shape, Callable[[bytes, dict[str, Any]], bytes]] = {
     Shape.MESSAGES: without_others,
     Shape.COUNT_TOKENS: without_others,
+    Shape.RESPONSES: without_ours,
 }
 """What takes out of a body, given with its document, what answers of ours have put into the conversation and a provider
 that speaks the shape itself would refuse.

@@ -158,6 +158,8 @@ def _reasoning(item: Members, turns: Turns) -> None:
         turns.seal(seal)
     elif seal.kind is Sealing.SIGNATURE:
         turns.act(Thought(text=words, signature=seal.value, origin=seal.origin))
+    elif seal.kind is Sealing.WORDS:
+        turns.act(Thought(text=words, origin=seal.origin))
     else:
         turns.act(Thought(text=words, encrypted=seal.value, origin=seal.origin))
 

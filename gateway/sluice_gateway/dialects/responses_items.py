@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from sluice_gateway.dialects.responses_seals import words_seal
+
 Status = Literal["in_progress", "completed", "incomplete"]
 
 _encode = msgspec.json.encode
@@ -188,6 +190,7 @@ class Thinking(_Growing):
         super().__init__(events, identity, index)
         self._part = {**self._place, "summary_index": 0}
         self._text = Growth("response.reasoning_summary_text.delta", self._part)
+        self.origin = ""
         self.seal: str | None = None
 
     def open(self) -> bytes:
@@ -206,7 +209,9 @@ class Thinking(_Growing):
         """Reasoning."""
         summary = [{"type": "summary_text", "text": self._text.text}] if self._text else []
         item = {"id": self._id, "type": "reasoning", "status": status, "summary": summary}
-        return item if self.seal is None else item | {"encrypted_content": self.seal}
+        if status == "in_progress":
+            return item
+        return item | {"encrypted_content": self.seal or words_seal(self.origin)}
 
     def close(self, status: Status) -> bytes:
         """Its words are done, then it is."""

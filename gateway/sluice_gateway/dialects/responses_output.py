@@ -3,6 +3,7 @@
 Calls of tools stay open to the end of the answer, as providers may send their arguments in turns.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,9 @@ from sluice_gateway.normal.answers import (
 )
 from sluice_gateway.normal.parts import Image, Refusal, Text, Thought, ToolCall
 
-_ID_LENGTH = 48  # of an item's id without prefix and number: OpenAI takes ids of up to 64 characters back
+# Of an item's id without prefix and number: OpenAI takes ids of up to 64 letters, digits, _ and - back.
+_ID_LENGTH = 48
+_NOT_OF_IDS = re.compile(r"[^A-Za-z0-9_-]")
 
 # Why an answer is incomplete (API reference, "The response object", incomplete_details.reason).
 _CUT: Mapping[Finish, str] = {
@@ -46,7 +49,7 @@ class Output:
         self.incomplete: str | None = None
         self.finished = False
         self._events = events
-        self._identity = identity[:_ID_LENGTH]
+        self._identity = _NOT_OF_IDS.sub("_", identity[:_ID_LENGTH])
         self._done: list[msgspec.Raw | None] = []
         self._open: dict[int, Item] = {}
         self._current: tuple[int, Spoken | Thinking] | None = None
@@ -105,6 +108,7 @@ class Output:
         if not delta.text and seal is None:
             return b""
         opened, thinking = self._thinking()
+        thinking.origin = delta.origin
         frames = opened + (thinking.text(delta.text) if delta.text else b"")
         if seal is None:
             return frames

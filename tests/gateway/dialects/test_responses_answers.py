@@ -50,6 +50,7 @@ def test_ids_of_items_fit_what_openai_takes_back() -> None:
     [item] = answered(ChatAnswer(choices=(STOP,), id="x" * 300))["output"]
     assert item["id"].startswith("msg_xxx")
     assert len(item["id"]) <= 64
+    assert answered(ChatAnswer(choices=(STOP,), id="a.b:c\u00e9"))["output"][0]["id"] == "msg_a_b_c__0"
 
 
 def test_neighbouring_texts_are_one_and_empty_ones_none() -> None:

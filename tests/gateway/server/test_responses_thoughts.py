@@ -129,3 +129,16 @@ async def test_the_sdk_carries_seals_in_its_own_types() -> None:
                 history.append({"type": "function_call_output", "call_id": "toolu_1", "output": "noon"})
                 await client.responses.create(model="chat", input=history)
     assert upstream.requests[1].json()["messages"][1]["content"][:2] == [THINKING, REDACTED]
+
+
+async def test_a_conversation_may_move_to_a_provider_that_speaks_this_shape_itself() -> None:
+    async with serve(says(json_answer(CLAUDE), json_answer({}))) as upstream:
+        claude = provider("claude", upstream.url, provider="anthropic", baseURL=upstream.url)
+        native = provider("native", provider="openai", baseURL=f"{upstream.url}/v1")
+        routes = route("chat", "claude/m-1") + route("other", "native/m-2", models=("other",))
+        async with gateway(claude + native + routes) as sluice:
+            _, first = await sluice.post(ASKED | {"input": "What time is it?"}, PATH)
+            result = {"type": "function_call_output", "call_id": "toolu_1", "output": "noon"}
+            await sluice.post({"model": "other", "input": [*first["output"], result]}, PATH)
+    assert upstream.requests[1].target == "/v1/responses"
+    assert upstream.requests[1].json() == {"model": "m-2", "input": [first["output"][-1], result]}
