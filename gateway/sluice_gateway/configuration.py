@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice_config.snapshot import Snapshot
 from sluice_gateway.callers import Callers
+from sluice_gateway.discovery.watch import Discovery
 from sluice_gateway.routing.table import RoutingTable, build_table
 from sluice_gateway.sources.source import Loaded, LocatedFinding, Refused, Source
 from sluice_gateway.telemetry.log import DefectsLogged, Logger
@@ -33,6 +34,7 @@ class Configuration:
         auth: bool,
         logger: Logger,
         metrics: Metrics,
+        discovery: Discovery,
         observer: Observer | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -44,6 +46,7 @@ class Configuration:
         self._auth = auth
         self._logger = logger
         self._metrics = metrics
+        self._discovery = discovery
         self._observer = observer
         self._sleep = sleep
 
@@ -65,7 +68,10 @@ class Configuration:
         """Serve what was loaded, as far as it can be, or note why the last good state stays."""
         if isinstance(event, Loaded):
             # Aside, in a thread: a table of thousands of routes must not hold up streams.
-            table = await asyncio.to_thread(build_table, event.snapshot, event.digest, event.credentials, self._http)
+            listings = self._discovery.listings
+            table = await asyncio.to_thread(
+                build_table, event.snapshot, event.digest, event.credentials, self._http, listings
+            )
             self._serve(event, table)
         else:
             self._refuse(event)
@@ -74,6 +80,7 @@ class Configuration:
 
     def _serve(self, event: Loaded, table: RoutingTable) -> None:
         self.table, self.callers = table, Callers(event.callers, required=self._auth)
+        self._discovery.follow(table)
         self._loaded, self._refused = event, _in_part(event, table)
         self._metrics.loads.labels("loaded").inc()
         self._metrics.config.clear()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from aiohttp import web
 
 from sluice_gateway.configuration import Configuration, Observer
+from sluice_gateway.discovery.watch import Discovery
 from sluice_gateway.images import Images
 from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Pipeline
@@ -20,6 +21,7 @@ from sluice_gateway.server.connection import Server
 from sluice_gateway.server.door import Door
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import Models
+from sluice_gateway.server.report import Report
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Source
 from sluice_gateway.telemetry.log import Logger
@@ -79,17 +81,31 @@ class Process:
         metrics, http = Metrics(), _upstream(self._environ)
         images, figures = Images(), TargetFigures()
         recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
+        discovery = Discovery(http, self._logger)
         configuration = Configuration(
-            http, auth=settings.auth, logger=self._logger, metrics=metrics, observer=self._observer
+            http,
+            auth=settings.auth,
+            logger=self._logger,
+            metrics=metrics,
+            discovery=discovery,
+            observer=self._observer,
         )
         pipeline = Pipeline(recorder, figures, clock, settings.keepalive_seconds, images)
         inference = Inference(
             configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
         )
-        app = App(inference, Models(configuration, figures, clock), configuration, in_flight, metrics)
+        app = App(
+            inference,
+            configuration,
+            in_flight,
+            metrics,
+            models=Models(configuration, figures, clock),
+            report=Report(figures, discovery, clock),
+        )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(http.close)
             stack.push_async_callback(images.close)
+            stack.push_async_callback(discovery.close)
             if settings.internal_listen is not None:  # entered first: it is closed last
                 self.internal = (
                     await stack.enter_async_context(self._listening(app.internal(), settings.internal_listen))

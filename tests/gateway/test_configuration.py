@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway.configuration import FIRST_PAUSE, LONGEST_PAUSE, Configuration, Observer
+from sluice_gateway.discovery.watch import Discovery
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
 from sluice_gateway.telemetry.metrics import Metrics
@@ -48,6 +49,7 @@ class Followed:
             auth=False,
             logger=make_logger(self.lines),
             metrics=Metrics(),
+            discovery=Discovery(LeanUpstream(), make_logger(self.lines)),
             observer=observer,
             sleep=self.sleep,
         )

@@ -56,7 +56,6 @@ class Unhonoured:
 
 TABLE = (
     Unhonoured("ProviderPolicy", "spec.models[].quality", "quality does not change the order of targets"),
-    Unhonoured("ProviderPolicy", "spec.discovery", "only the models listed in spec.models are offered", _enabled),
     Unhonoured("ProviderPolicy", "spec.retry", "the next target is tried, and none a second time"),
     Unhonoured("ProviderPolicy", "spec.circuitBreaker", "a failing target is tried for each request"),
     Unhonoured("ProviderPolicy", "spec.rateLimit", "requests are not limited"),

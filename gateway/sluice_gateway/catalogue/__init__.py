@@ -72,7 +72,7 @@ def read() -> Catalogue:
 @functools.cache
 def _models() -> Mapping[tuple[str, str], Model]:
     """By vendor and name, as a policy would say it."""
-    found = {}
+    found: dict[tuple[str, str], Model] = {}
     for entry in read().models:
         known = Model(
             name=entry.name,

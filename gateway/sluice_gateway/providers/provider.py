@@ -5,14 +5,16 @@ it.
 import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
 from sluice_config import snapshot
 from sluice_config.resources.provider_policy import Model
 from sluice_gateway import catalogue
 from sluice_gateway.calls import Shape
-from sluice_gateway.credentials import Credentials
+from sluice_gateway.credentials import Credentials, Secret
 from sluice_gateway.providers.adapter import Facts, Native, Quirks, Wire
+from sluice_gateway.providers.listing import WAYS, Listing, Listings
 from sluice_gateway.providers.mock import MockUpstream
 from sluice_gateway.providers.registry import wire_named
 from sluice_gateway.providers.vendors import VENDORS, Vendor
@@ -21,6 +23,15 @@ from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
 MAX_MESSAGE_LENGTH = 1000  # of a provider's words, passed on to callers and logs
 _MOCK_URL = "http://mock.invalid/v1"  # never connected to: RFC 6761 keeps .invalid from resolving
 _MOST_NAMES = 1024  # of models, kept in mind; callers can choose such names where a route says "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a client library needs to reach a provider. ``headers`` are those of the policy."""
+
+    base_url: str
+    key: Secret | None
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 class Provider:
@@ -36,9 +47,13 @@ class Provider:
         "_host",
         "_key",
         "_policy",
+        "_said_headers",
         "_site",
+        "discovery",
         "image_fetch",
         "label",
+        "listing",
+        "lists",
         "models",
         "native",
         "quirks",
@@ -58,11 +73,15 @@ class Provider:
         *,
         base_url: str,
         key: str | None,
+        listing: Listing | None = None,
     ) -> None:
         self.label = policy.name
         self.resource = f"{policy.namespace}/{policy.name}"
         self.vendor = policy.vendor
         self.models = {model.name: model for model in policy.models}
+        self.discovery = policy.discovery
+        self.lists = "" if policy.google.vertex else WAYS.get(policy.vendor, "")
+        self.listing = listing
         self.wire = wire
         self.native: dict[Shape, Native] = {
             shape: native for shape, native in wire.native.items() if shape in vendor.native
@@ -81,7 +100,8 @@ class Provider:
         self._key = key
         self._base = base_url.rstrip("/")
         self._site = _site(policy)
-        self._headers = _headers(policy, wire, key)
+        self._said_headers = _said_headers(policy)
+        self._headers = _headers(self._said_headers, wire, key)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._facts: dict[str, Facts] = {}
         origin = self.endpoint(wire.chat, "any").origin
@@ -98,6 +118,27 @@ class Provider:
             found = self._endpoints[path, name] = Endpoint("POST", url, self._headers)
         return found
 
+    def reading(self, path: str, *, root: bool) -> Endpoint:
+        """Where to read something about the provider: below its base URL, or at the ``root`` of its server."""
+        base = self._base.removesuffix("/v1") if root else self._base
+        return Endpoint("GET", base + path, [one for one in self._headers if one[0] != "content-type"])
+
+    def access(self) -> Access:
+        """For the vendor's own client."""
+        return Access(self._base, Secret(self._key) if self._key else None, tuple(self._said_headers.items()))
+
+    def names(self, model: str) -> bool:
+        """Whether a model is offered under exactly this name, which is then nobody's invention."""
+        return model in self.models or (self.listing is not None and model in self.listing.models)
+
+    def offers(self, model: str) -> bool:
+        """Whether the policy declares a model, or the provider has listed it."""
+        return model in self.models or (self.listing is not None and self.listing.find(model) is not None)
+
+    def offered(self) -> set[str]:
+        """All names of models that the policy declares or the provider has listed."""
+        return {*self.models, *(self.listing.models if self.listing else ())}
+
     def facts(self, model: str) -> Facts:
         """What is known of one of the provider's models."""
         found = self._facts.get(model)
@@ -108,11 +149,14 @@ class Provider:
         return found
 
     def described(self, model: str) -> Model | None:
-        """What the policy says of a model and, where it says nothing, the catalogue."""
-        return catalogue.completed(self.models.get(model), catalogue.known(self.vendor, model))
+        """What the policy says of a model and, where it says nothing, what the provider lists, then the catalogue."""
+        listed = self.listing.find(model) if self.listing else None
+        return catalogue.completed(
+            self.models.get(model), listed.model if listed else None, catalogue.known(self.vendor, model)
+        )
 
     def _read_facts(self, model: str) -> Facts:
-        said = self.described(model)
+        said = catalogue.completed(self.models.get(model), catalogue.known(self.vendor, model))
         return Facts(
             model=model,
             vendor=self.vendor,
@@ -165,14 +209,19 @@ def _site(policy: snapshot.Provider) -> dict[str, str]:
     }
 
 
-def _headers(policy: snapshot.Provider, wire: Wire, key: str | None) -> list[tuple[str, str]]:
-    """The headers of every request: ours, then the policy's, then those that no policy may change."""
-    headers = {"user-agent": "sluice", **dict(wire.headers)}
-    headers |= {name.lower(): value for name, value in policy.headers}
+def _said_headers(policy: snapshot.Provider) -> dict[str, str]:
+    """The headers that the policy asks for."""
+    headers = {name.lower(): value for name, value in policy.headers}
     if policy.openai.organization:
         headers["openai-organization"] = policy.openai.organization
     if policy.openai.project:
         headers["openai-project"] = policy.openai.project
+    return headers
+
+
+def _headers(said: dict[str, str], wire: Wire, key: str | None) -> list[tuple[str, str]]:
+    """The headers of every request: ours, then the policy's, then those that no policy may change."""
+    headers = {"user-agent": "sluice", **dict(wire.headers), **said}
     headers["content-type"] = "application/json"
     if key:
         headers[wire.key_header] = f"{wire.key_prefix}{key}"
@@ -180,9 +229,16 @@ def _headers(policy: snapshot.Provider, wire: Wire, key: str | None) -> list[tup
 
 
 def make_provider(
-    policy: snapshot.Provider, credentials: Credentials, http: Upstream, mock: Callable[..., Upstream] = MockUpstream
+    policy: snapshot.Provider,
+    credentials: Credentials,
+    http: Upstream,
+    mock: Callable[..., Upstream] = MockUpstream,
+    listings: Listings | None = None,
 ) -> Provider | None:
-    """The provider of ``policy``; None when this gateway can't speak to it (compile says so in its findings)."""
+    """The provider of ``policy``; None when this gateway can't speak to it (compile says so in its findings).
+
+    ``listings`` keep what providers have said that they offer; without them none is asked.
+    """
     vendor = VENDORS.get(policy.vendor)
     wire = wire_named(vendor.wire_of(policy)) if vendor else None
     if vendor is None or wire is None or not policy.enabled:
@@ -190,9 +246,13 @@ def make_provider(
     secret = credentials.values.get(policy.credentials) if policy.credentials else None
     if policy.credentials and secret is None:
         return None
-    if policy.vendor == "mock":
-        return Provider(policy, vendor, wire, mock(policy.mock), base_url=_MOCK_URL, key=None)
     base_url = policy.base_url or vendor.base_url_of(policy)
+    if policy.vendor == "mock":
+        http, base_url, secret = mock(policy.mock), _MOCK_URL, None
     if base_url is None:
         return None
-    return Provider(policy, vendor, wire, http, base_url=base_url, key=secret.reveal() if secret else None)
+    key = secret.reveal() if secret else None
+    listing = None
+    if listings is not None and policy.discovery.enabled:
+        listing = listings.of(policy.namespace, policy.name, policy.vendor, base_url, key, policy.headers)
+    return Provider(policy, vendor, wire, http, base_url=base_url, key=key, listing=listing)

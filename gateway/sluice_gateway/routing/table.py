@@ -10,6 +10,7 @@ from sluice_config import snapshot
 from sluice_config.findings import Finding, Level
 from sluice_config.resources.model_route import RouteTimeouts
 from sluice_gateway.credentials import Credentials
+from sluice_gateway.providers.listing import Listings
 from sluice_gateway.providers.provider import Provider, make_provider
 from sluice_gateway.upstream import Timeouts, Upstream
 
@@ -32,24 +33,53 @@ class Target:
         return f"{self.provider.label}/{self.model or '*'}"
 
 
+class Offers:
+    """Who of a namespace offers a name, now: what policies declare is looked up; providers that are asked for their
+    models, and answer when they like, are looked through at each request.
+
+    ``providers`` stand in the order of their policies' names.
+    """
+
+    def __init__(self, providers: Sequence[tuple[Provider, Timeouts]]) -> None:
+        self._providers = providers
+        self._asked = any(provider.listing is not None for provider, _ in providers)
+        self._declared: dict[str, tuple[Target, ...]] = {}
+        for provider, timeouts in providers:
+            for name in provider.models:
+                self._declared[name] = (*self._declared.get(name, ()), Target(provider, name, timeouts))
+
+    def get(self, name: str) -> tuple[Target, ...]:
+        """The targets for a name, in order."""
+        if not self._asked:
+            return self._declared.get(name, ())
+        return tuple(
+            Target(provider, name if provider.names(name) else None, timeouts)
+            for provider, timeouts in self._providers
+            if provider.offers(name)
+        )
+
+    def names(self) -> set[str]:
+        """All names that are offered."""
+        return {name for provider, _ in self._providers for name in provider.offered()}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One ModelRoute at run time. ``label`` is ``namespace/name``; targets stand in the order of preference.
 
-    ``offers`` (of a route without targets) are the providers of its namespace by the name of each model that they
-    offer.
+    ``offers`` (of a route without targets) are those of its namespace's providers.
     """
 
     label: str
     models: tuple[str, ...]
     targets: tuple[Target, ...]
-    offers: Mapping[str, tuple[Target, ...]] | None
+    offers: Offers | None
     strategy: str
     max_targets: int
 
     def targets_for(self, requested: str) -> tuple[Target, ...]:
         """The targets of a requested name, best first."""
-        return self.targets if self.offers is None else self.offers.get(requested, ())
+        return self.targets if self.offers is None else self.offers.get(requested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +94,18 @@ class RoutingTable:
     """All routes of one snapshot.
 
     ``digest`` identifies the snapshot; ``tag`` is its short form for the x-sluice-config header. ``left_out`` has the
-    providers that can't be called as their policies say, and are nobody's target.
+    providers that can't be called as their policies say, and are nobody's target; ``providers`` are all others.
     """
 
-    def __init__(self, digest: str, routes: Mapping[str, Route], left_out: Sequence[Finding] = ()) -> None:
+    def __init__(
+        self,
+        digest: str,
+        routes: Mapping[str, Route],
+        left_out: Sequence[Finding] = (),
+        providers: Sequence[Provider] = (),
+    ) -> None:
         self.digest = digest
+        self.providers = tuple(providers)
         self.left_out = tuple(left_out)
         self.tag = digest.removeprefix("sha256:")[:12]
         self.routes = tuple(
@@ -109,48 +146,42 @@ class RoutingTable:
 
 def _offered(route: Route) -> Iterator[str]:
     if route.offers is not None:
-        yield from route.offers
+        yield from route.offers.names()
     for target in route.targets:
         if target.model is None:
-            yield from target.provider.models
+            yield from target.provider.offered()
 
 
-def build_table(config: snapshot.Snapshot, digest: str, credentials: Credentials, http: Upstream) -> RoutingTable:
-    """Make a snapshot ready: endpoints with their keys, timeouts, indexes. ``http`` reaches all providers but mocks. No
-    I/O. A provider that can't be called stays out, and takes nothing else along.
+def build_table(
+    config: snapshot.Snapshot,
+    digest: str,
+    credentials: Credentials,
+    http: Upstream,
+    listings: Listings | None = None,
+) -> RoutingTable:
+    """Make a snapshot ready: endpoints with their keys, timeouts, indexes. ``http`` reaches all providers but mocks,
+    ``listings`` have the models that they have listed so far. No I/O. A provider that can't be called stays out, and
+    takes nothing else along.
     """
     providers: dict[tuple[str, str], Provider] = {}
     left_out = []
     for policy in config.providers:
         try:
-            provider = make_provider(policy, credentials, http)
+            provider = make_provider(policy, credentials, http, listings=listings)
         except ValueError as error:  # of an Endpoint, which quotes no value
             message = f"the provider can't be called as its policy says: {error}"
             left_out.append(Finding(policy.key, "spec", Level.ERROR, "Invalid", message))
         else:
             if provider:
                 providers[policy.namespace, policy.name] = provider
-    offers = _offers(providers)
     routes: dict[str, Route] = {}
     for spec in config.routes:
-        route = _route(spec, providers, offers.get(spec.namespace, {}))
+        route = _route(spec, providers)
         routes.update(dict.fromkeys(spec.models, route))
-    return RoutingTable(digest, routes, left_out)
+    return RoutingTable(digest, routes, left_out, [provider for _, provider in sorted(providers.items(), key=_place)])
 
 
-def _offers(providers: Mapping[tuple[str, str], Provider]) -> dict[str, dict[str, tuple[Target, ...]]]:
-    """By namespace, then by the name of a model: who offers it, in the order of the policies' names."""
-    found: dict[str, dict[str, tuple[Target, ...]]] = {}
-    for (namespace, _), provider in sorted(providers.items(), key=lambda item: item[0]):
-        models = found.setdefault(namespace, {})
-        for name in provider.models:
-            models[name] = (*models.get(name, ()), Target(provider, name, provider.timeouts))
-    return found
-
-
-def _route(
-    spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider], offers: Mapping[str, tuple[Target, ...]]
-) -> Route:
+def _route(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) -> Route:
     targets = [
         Target(provider, target.model, _tightened(provider.timeouts, spec.timeouts))
         for target in spec.targets
@@ -160,19 +191,24 @@ def _route(
         label=f"{spec.namespace}/{spec.name}",
         models=spec.models,
         targets=tuple(targets),
-        offers=_tightened_offers(offers, spec.timeouts) if spec.auto else None,
+        offers=_offers(spec, providers) if spec.auto else None,
         strategy=spec.strategy,
         max_targets=spec.fallback.max_targets if spec.fallback.enabled else 1,
     )
 
 
-def _tightened_offers(
-    offers: Mapping[str, tuple[Target, ...]], timeouts: RouteTimeouts
-) -> dict[str, tuple[Target, ...]]:
-    return {
-        name: tuple(Target(target.provider, target.model, _tightened(target.timeouts, timeouts)) for target in targets)
-        for name, targets in offers.items()
-    }
+def _offers(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) -> Offers:
+    return Offers(
+        [
+            (provider, _tightened(provider.timeouts, spec.timeouts))
+            for (namespace, _), provider in sorted(providers.items(), key=_place)
+            if namespace == spec.namespace
+        ]
+    )
+
+
+def _place(item: tuple[tuple[str, str], Provider]) -> tuple[str, str]:
+    return item[0]
 
 
 def _tightened(provider: Timeouts, route: RouteTimeouts) -> Timeouts:

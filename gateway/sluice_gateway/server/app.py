@@ -16,6 +16,7 @@ from sluice_gateway.server.door import Door, Methods
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import PREFIX, Models
 from sluice_gateway.server.replies import JSON, json_reply
+from sluice_gateway.server.report import Report
 from sluice_gateway.telemetry import metrics
 
 ENDPOINTS: Mapping[str, Shape] = {
@@ -34,10 +35,12 @@ class App:
     def __init__(
         self,
         inference: Inference,
-        models: Models,
         configuration: Configuration,
         in_flight: InFlight,
         figures: metrics.Metrics,
+        *,
+        models: Models,
+        report: Report,
     ) -> None:
         self._configuration = configuration
         self._in_flight = in_flight
@@ -51,7 +54,7 @@ class App:
         self._internal: Mapping[str, Methods] = {
             "/metrics": {"GET": self._metrics},
             "/internal/config": {"GET": self._config},
-            "/internal/report": {"GET": self._report},
+            "/internal/report": {"GET": report.show},
         }
 
     def api(self) -> Door:
@@ -85,10 +88,6 @@ class App:
 
     async def _config(self, _request: web.BaseRequest) -> web.Response:
         return _json(self._configuration.described())
-
-    async def _report(self, _request: web.BaseRequest) -> web.Response:
-        """What this pod has seen of its targets, for the operator. Empty lists: nothing of it is measured yet."""
-        return _json({"targets": [], "breakers": [], "modelsNotOffered": []})
 
 
 def _errors_at(path: str) -> ErrorWriter:

@@ -3,11 +3,11 @@
 What is not known is null, and a price that is not known is "unknown": zero would be a claim.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from sluice_config.resources.provider_policy import Pricing
-from sluice_gateway.routing.table import Match
+from sluice_gateway.routing.table import Match, Target
 from sluice_gateway.telemetry.target_figures import Seen
 
 UNKNOWN = "unknown"
@@ -23,7 +23,7 @@ def described(name: str, match: Match, figures: Figures) -> dict[str, Any]:
     first = targets[0]
     model = first.provider.described(first.model or name)
     seen = [figures(target.provider.resource, target.model or name) for target in targets]
-    availability = _availability(seen)
+    availability = _availability(name, targets, seen)
     known = seen[0]
     return {
         "id": name,
@@ -41,6 +41,7 @@ def described(name: str, match: Match, figures: Figures) -> dict[str, Any]:
         "success_rate": known.success_rate if known else None,
         "availability": availability,
         "health": known.health if known else None,
+        "loaded": _loaded(first, name),
         "recommended": _recommended(match, known, availability),
     }
 
@@ -58,11 +59,30 @@ def _pricing(pricing: Pricing | None) -> dict[str, str]:
     }
 
 
-def _availability(seen: list[Seen | None]) -> Availability | None:
-    """Whether any target can serve: one that does not fail, or of which nothing is known while others do fail."""
-    if not any(seen):
+def _availability(name: str, targets: Sequence[Target], seen: Sequence[Seen | None]) -> Availability | None:
+    """Whether any target can serve: whose provider lists the model, and which does not fail; or of which nothing is
+    known while others can't. None when nothing is known of any.
+    """
+    verdicts = [_can_serve(target, name, one) for target, one in zip(targets, seen, strict=True)]
+    if all(verdict is None for verdict in verdicts):
         return None
-    return "available" if any(one is None or one.health != "unhealthy" for one in seen) else "unavailable"
+    return "unavailable" if all(verdict is False for verdict in verdicts) else "available"
+
+
+def _can_serve(target: Target, name: str, seen: Seen | None) -> bool | None:
+    listing, model = target.provider.listing, target.model or name
+    if listing is not None and listing.lacks(model):
+        return False
+    if seen is not None:
+        return seen.health != "unhealthy"
+    return True if listing is not None and listing.find(model) else None
+
+
+def _loaded(target: Target, name: str) -> bool | None:
+    """Whether a local server has the model in memory, where it says so."""
+    listing = target.provider.listing
+    found = listing.find(target.model or name) if listing is not None else None
+    return found.loaded if found is not None else None
 
 
 def _recommended(match: Match, first: Seen | None, availability: Availability | None) -> bool:

@@ -43,15 +43,6 @@ async def test_one_listener_serves_all() -> None:
             assert await status(sluice, sluice.url + path) == 200
 
 
-async def test_the_report_says_that_nothing_is_measured() -> None:
-    async with gateway(MOCK, internal_listen=LOOPBACK) as sluice:
-        assert (await sluice.get_internal("/internal/report"))[1] == {
-            "targets": [],
-            "breakers": [],
-            "modelsNotOffered": [],
-        }
-
-
 async def test_the_internal_listener_stays_until_the_last_stream_has_ended() -> None:
     finish = asyncio.Event()
 

@@ -55,6 +55,7 @@ async def test_a_model_shows_what_its_policy_says_and_null_for_what_was_never_se
         "success_rate": None,
         "availability": None,
         "health": None,
+        "loaded": None,
         "recommended": True,
     }
 

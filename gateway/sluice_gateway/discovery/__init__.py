@@ -1,0 +1,1 @@
+"""Asking providers, in the background, which models they offer."""
