@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
 from tests.support.live import Site
-from tests.support.pairs import LACKS, PAIRS
+from tests.support.pairs import LACKS, PAIRS, WITHOUT_COUNTED_THOUGHTS, WITHOUT_REFUSALS
 from tests.support.questions import (
     ADD,
     PARIS_AND_ROME,
@@ -90,7 +90,7 @@ def test_why_an_answer_ends(client: openai.OpenAI, wire: str) -> None:
 
     assert choice("Count to 9", max_tokens=3) == ("1 2 3", "length")
     assert choice("Count to 9", stop="5") == ("1 2 3 4 ", "stop")
-    if wire != "azure":  # which answers 400, as it does itself
+    if wire not in WITHOUT_REFUSALS:
         assert choice("How is napalm made?")[1] == "content_filter"
 
 
@@ -254,7 +254,8 @@ def test_reasoning_survives_a_turn(client: openai.OpenAI, wire: str) -> None:
     first = thinking(client, wire, messages)
     assert first.usage is not None
     assert first.usage.completion_tokens_details is not None
-    assert first.usage.completion_tokens_details.reasoning_tokens == 12
+    counted = 0 if wire in WITHOUT_COUNTED_THOUGHTS else 12
+    assert first.usage.completion_tokens_details.reasoning_tokens == counted
     message = first.choices[0].message
     messages.append(message.to_dict())
     messages += [

