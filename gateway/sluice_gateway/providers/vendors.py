@@ -1,7 +1,7 @@
 """Facts about vendors, as data. A new vendor that speaks a known shape is one more entry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sluice_config import snapshot
 from sluice_gateway.calls import Shape
@@ -58,7 +58,7 @@ VENDORS: Mapping[str, Vendor] = {
         base_url="https://api.openai.com/v1",
         environment=("OPENAI_API_KEY",),
         native=frozenset(Shape),
-        quirks=_OPENAI,
+        quirks=replace(_OPENAI, renamed={"max_tokens": "max_completion_tokens"}),  # all its models know the newer name
     ),
     "azure": Vendor(wire="azure", environment=("AZURE_OPENAI_API_KEY",), native=frozenset(Shape), quirks=_OPENAI),
     "anthropic": Vendor(wire="anthropic", base_url="https://api.anthropic.com", environment=("ANTHROPIC_API_KEY",)),

@@ -131,6 +131,21 @@ async def test_deepseek_gets_the_limit_by_the_name_that_it_knows() -> None:
         assert request.json() == HELLO | {"model": "deepseek-v4-pro", "max_tokens": 64}
 
 
+async def test_openais_models_that_reason_get_the_limit_by_the_only_name_that_they_know() -> None:
+    asked = b'{"model":"chat","max_tokens":64,"messages":[{"role":"user","content":"Hi"}]}'
+    headers = {"content-type": "application/json"}
+    async with (
+        serve(says(completion())) as upstream,
+        gateway(vendor("up", "openai", upstream) + route("chat", "up/gpt-6-astra")) as sluice,
+    ):
+        for path in (CHAT, "/v1/completions"):
+            async with sluice.session.post(sluice.url + path, data=asked, headers=headers) as response:
+                assert response.status == 200
+        chat, older = (request.body for request in upstream.requests)
+        assert chat == asked.replace(b'"chat"', b'"gpt-6-astra"').replace(b'"max_tokens"', b'"max_completion_tokens"')
+        assert older == asked.replace(b'"chat"', b'"gpt-6-astra"')
+
+
 async def test_what_a_vendor_lacks_is_refused_by_name_before_it_is_asked() -> None:
     async with (
         serve(says(completion())) as upstream,
