@@ -134,6 +134,25 @@ async def test_what_vanishes_while_the_watches_are_cut_is_noticed(site: Site):
         assert operator.process.poll() is None
 
 
+async def test_what_vanishes_is_noticed_also_when_nobody_knows_the_past_any_more(site: Site):
+    """Watches that go on from a version that etcd has dropped get a 410: all must be read anew, and compared."""
+    async with tunnel_to(site.plane.server) as tunnel:
+        operator = await asyncio.to_thread(site.start, server=tunnel.url)
+        await asyncio.to_thread(serve, site)
+        seen = site.plane.api.get(site.path("modelroutes"))["metadata"]["resourceVersion"]
+        await tunnel.cut()
+        site.delete("modelroutes", "chat")
+        site.delete("configmaps", site.shards().pop())
+        await asyncio.to_thread(site.plane.cluster.forget_history)
+        assert site.plane.event_after(seen, site.path("modelroutes"))["object"]["code"] == 410
+        await tunnel.open()
+        await asyncio.to_thread(site.until, lambda: site.index().shards == (), "the route is gone")
+        site.apply(route("new"))
+        await asyncio.to_thread(site.becomes, "modelroutes", "new", "Ready", "True", "Programmed")
+        assert [one.name for one in site.snapshot().routes] == ["new"]
+        assert operator.process.poll() is None
+
+
 async def test_a_stalled_leader_ends_and_writes_nothing_more(site: Site):
     async with tunnel_to(site.plane.server) as tunnel:
         stalled = await asyncio.to_thread(site.start, server=tunnel.url)
