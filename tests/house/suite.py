@@ -2,7 +2,8 @@
 
     python -m tests.house.suite
 
-What tests at a real API server need is compiled beside the unit layer, once for a machine (about 6 minutes).
+What tests at a real API server need is made beside the unit layer: programs, compiled once for a machine (about 6
+minutes), and the images, which all tests with pods wait for.
 
 The last lines are pytest's own closing summaries; the exit code is 1 when anything failed.
 """
@@ -77,15 +78,16 @@ def unit_layer() -> tuple[bool, str]:
 
 
 class ClusterPrograms:
-    """The programs of the cluster for tests, compiled in the background if this machine has none yet."""
+    """The programs of the cluster for tests, if this machine has none yet, and the images: made in the background."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         built = programs_folder().exists()
         self._missing = cannot_run(os.environ) or ("" if built else cannot_build())
-        if not self._missing and not built:
-            print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
-            command = (PYTHON, "-m", "tests.cluster", "build")
+        if not self._missing:
+            if not built:
+                print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
+            command = ("sh", "-c", '"$0" -m tests.cluster build && "$0" -m tests.images', PYTHON)
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
@@ -97,7 +99,7 @@ class ClusterPrograms:
         if self._process is not None:
             said, _ = self._process.communicate()
             if self._process.returncode != 0:
-                return False, f"Tests at an API server: not compiled\n{said.strip()}"
+                return False, f"Tests at an API server: not compiled, or no images\n{said.strip()}"
         return True, ""
 
 
