@@ -110,9 +110,12 @@ async def test_a_rotated_key_fails_no_request(walk: Walk) -> None:
     await walk.programmed()
     asking = [asyncio.create_task(ask_on(one)) for one in walk.gateways]
     await walk.upstream.got(10)
+    old = walk.site.index().credentials_revision
     await walk.apply(secret(value="another"))
+    await asyncio.to_thread(walk.site.until, lambda: walk.site.index().credentials_revision != old, "a new revision")
+    for one in walk.gateways:
+        await one.logged(LOADED, credentials=walk.site.index().credentials_revision)
     await walk.programmed("openai", "providerpolicies")
-    await walk.upstream.until(lambda: "another" in walk.keys)
     count = len(walk.upstream.requests)
     await walk.upstream.got(count + 10)
     for task in asking:
