@@ -11,7 +11,7 @@ import pytest
 from sluice_config.shards import BrokenShards
 from tests.support.cluster import KubectlFailed
 from tests.support.kubernetes_api import Api, ApiRefused, Identity
-from tests.support.operator import OPERATOR_RULES
+from tests.support.operator import OPERATOR_RULES, Operator
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
 from tests.support.tunnel import tunnel_to
@@ -146,11 +146,18 @@ async def test_what_vanishes_is_noticed_also_when_nobody_knows_the_past_any_more
         await asyncio.to_thread(site.plane.cluster.forget_history)
         assert site.plane.event_after(seen, site.path("modelroutes"))["object"]["code"] == 410
         await tunnel.open()
-        await asyncio.to_thread(site.until, lambda: site.index().shards == (), "the route is gone")
+        await asyncio.to_thread(noticed, site, operator, tunnel.url)
         site.apply(route("new"))
         await asyncio.to_thread(site.becomes, "modelroutes", "new", "Ready", "True", "Programmed")
         assert [one.name for one in site.snapshot().routes] == ["new"]
-        assert operator.process.poll() is None
+
+
+def noticed(site: Site, operator: Operator, server: str) -> None:
+    """Wait until the route is gone. A leader that was away for too long ends, and the kubelet starts it anew."""
+    site.plane.until(lambda: not site.index().shards or operator.process.poll() is not None, "news", within=40)
+    if operator.process.poll() is not None:
+        site.start("again", server=server)
+    site.plane.until(lambda: not site.index().shards, "the route is gone", within=60)
 
 
 async def test_a_stalled_leader_ends_and_writes_nothing_more(site: Site):
