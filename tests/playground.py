@@ -39,7 +39,7 @@ def up(folder: Path) -> None:
     installation.install()
     (folder / "gateway-url").write_text(installation.gateway_url() + "\n")
     (folder / "gateway-key").write_text(installation.caller_key + "\n")
-    say(NEXT.format(folder=folder, programs=programs))
+    say(NEXT.format(folder=folder.resolve(), programs=programs))  # so that they work in any folder
 
 
 def main() -> int:

@@ -7,10 +7,13 @@ rule of the cluster at once.
 """
 
 import json
+import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from string import Template
@@ -22,6 +25,7 @@ from tests.cluster.pki import NODE_NAME, Pki
 from tests.cluster.sandbox import Sandbox, create_cgroups, remove_cgroups, resident_memory
 from tests.cluster.shell import ClusterError, Stopwatch, run, say, wait_until
 
+ETCD = "http://127.0.0.1:2379"
 CONFIG = Path(__file__).resolve().parent / "config"
 
 # Which client's certificate each one holds.
@@ -71,6 +75,21 @@ class Cluster:
             watch.lap("Services work")
         wait_until(self._controllers_work, "the controllers to work")
         watch.lap("controllers work")
+
+    def forget_history(self) -> None:
+        """Let etcd and the API server drop all that was before now: who watches from an old version gets a 410.
+
+        The API server must start anew, since it keeps recent changes in its own memory.
+        """
+        [process] = self.sandbox.processes()["kube-apiserver"]
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: "kube-apiserver" not in self.sandbox.processes(), "the API server to end")
+        revision = self._ask_etcd("maintenance/status", {})["header"]["revision"]
+        self._ask_etcd("kv/compaction", {"revision": revision, "physical": True})
+        log = 'exec >>/mnt/cluster/logs/kube-apiserver.log 2>&1; "$@" &'
+        command = programs.apiserver(self.network())
+        run(*self.sandbox.enter("sh", "-c", log, "sh", *command), env=programs.environment())
+        wait_until(self._api_ready, "the API server to be ready")
 
     def load_image(self, archive: Path) -> None:
         """Import an oci-archive or docker-archive, so that pods can use its image without a pull."""
@@ -153,6 +172,13 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _ask_etcd(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        """What etcd answers, which listens in the sandbox only."""
+        ask = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1], sys.argv[2].encode()).read().decode())"
+        command = (sys.executable, "-c", ask, f"{ETCD}/v3/{path}", json.dumps(request))
+        answer: dict[str, Any] = json.loads(run(*self.sandbox.enter_network(*command), env={"NO_PROXY": "*"}))
+        return answer
 
     def _write_kubeconfigs(self, network: Network) -> None:
         for file, user in KUBECONFIGS.items():

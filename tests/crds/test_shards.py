@@ -196,6 +196,7 @@ def test_without_them_it_fits() -> None:
     assert all(len(packed) <= MOST_BYTES for packed in parts.shards.values())
 
 
+@pytest.mark.slow
 def test_ten_thousand_realistic_routes_fit() -> None:
     source = random.Random(7)
     models = [f"model-{source.randbytes(4).hex()}" for _ in range(300)]

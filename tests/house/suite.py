@@ -2,7 +2,8 @@
 
     python -m tests.house.suite
 
-What tests at a real API server need is compiled beside the unit layer, once for a machine (about 6 minutes).
+What tests at a real API server need is made beside the unit layer: programs, compiled once for a machine (about 6
+minutes), and the images, which all tests with pods wait for.
 
 The last lines are pytest's own closing summaries; the exit code is 1 when anything failed.
 """
@@ -20,7 +21,9 @@ from tests.cluster.preconditions import cannot_build, cannot_run, required
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile", "-q")
+PYTEST = ("-m", "pytest", "--dist", "loadgroup", "--no-loadscope-reorder", "-q")  # files in the order of conftest.py
+UNIT_WORKERS, WORKERS = ("-n", "2"), ("-n", "3")
+"""Of two cores: tests with a cluster mostly wait, tests of units never."""
 UNIT_LAYER = ("-m", "not slow", "--ignore=tests/e2e", "--ignore=tests/house")
 SUMMARY = re.compile(r"^(=+ )?\d+ (passed|failed|error|skipped).* in [\d.]+ ?s")
 
@@ -52,7 +55,7 @@ def works(python: str) -> bool:
 def whole_suite() -> tuple[bool, str]:
     """All tests, and how many of the lines they run, in this process's children too."""
     shutil.rmtree(ROOT / ".cache" / "coverage", ignore_errors=True)
-    code, summary = run(PYTHON, "-m", "coverage", "run", *PYTEST)
+    code, summary = run(PYTHON, "-m", "coverage", "run", *PYTEST, *WORKERS)
     run(PYTHON, "-m", "coverage", "combine", "--quiet")
     covered, _ = run(PYTHON, "-m", "coverage", "report")
     version = ".".join(map(str, sys.version_info[:2]))
@@ -70,20 +73,21 @@ def unit_layer() -> tuple[bool, str]:
     made, _ = run("make", "-s", "--no-print-directory", ".venv-3.13/.dev", f"PYTHON_3_13={python}")
     if made != 0:
         return False, "Python 3.13, unit layer: its environment could not be made"
-    code, summary = run(str(ROOT / ".venv-3.13/bin/python"), *PYTEST, *UNIT_LAYER)
+    code, summary = run(str(ROOT / ".venv-3.13/bin/python"), *PYTEST, *UNIT_WORKERS, *UNIT_LAYER)
     return code == 0, f"Python 3.13, unit layer:\n{summary}"
 
 
 class ClusterPrograms:
-    """The programs of the cluster for tests, compiled in the background if this machine has none yet."""
+    """The programs of the cluster for tests, if this machine has none yet, and the images: made in the background."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         built = programs_folder().exists()
         self._missing = cannot_run(os.environ) or ("" if built else cannot_build())
-        if not self._missing and not built:
-            print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
-            command = (PYTHON, "-m", "tests.cluster", "build")
+        if not self._missing:
+            if not built:
+                print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
+            command = ("sh", "-c", '"$0" -m tests.cluster build && "$0" -m tests.images', PYTHON)
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
@@ -95,7 +99,7 @@ class ClusterPrograms:
         if self._process is not None:
             said, _ = self._process.communicate()
             if self._process.returncode != 0:
-                return False, f"Tests at an API server: not compiled\n{said.strip()}"
+                return False, f"Tests at an API server: not compiled, or no images\n{said.strip()}"
         return True, ""
 
 

@@ -63,6 +63,7 @@ def built(*images: Image) -> tuple[Path, ...]:
             stamp = image.archive.with_suffix(".digest")
             if not (image.archive.exists() and stamp.exists() and stamp.read_text() == image.digest()):
                 stamp.unlink(missing_ok=True)
+                say(f"building {image.name}")
                 with only_builder() as builder:
                     _build(builder, image)
                 stamp.write_text(image.digest())

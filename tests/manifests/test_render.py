@@ -50,6 +50,14 @@ def render() -> Render:
     return rendered
 
 
+@pytest.fixture
+def everything(tmp_path: Path) -> Path:
+    """An overlay of a user's own, with every component."""
+    manifests = os.path.relpath(MANIFESTS, tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(ALL_OF_IT.format(manifests=manifests))
+    return tmp_path
+
+
 def workloads(documents: list[Document]) -> Iterator[tuple[str, Document]]:
     """Name and pod template's spec."""
     for document in documents:
@@ -82,12 +90,33 @@ def test_a_gateway_mounts_all_that_the_operator_publishes(render: Render) -> Non
     assert names == [credentials_name(gateway), callers_name(gateway)]
 
 
-def test_a_gateway_has_time_to_end_its_streams(render: Render) -> None:
-    documents = render(MANIFESTS / "overlays" / "default")
-    [spec] = [spec for name, spec in workloads(documents) if name == "sluice-gateway"]
+@pytest.mark.parametrize(("whole", "seconds"), [(False, 5), (True, 60)])
+def test_a_gateway_has_time_to_end_its_streams(render: Render, everything: Path, whole: bool, seconds: int) -> None:
+    """A node is told within seconds that a pod ends, a load balancer of Google's within a minute."""
+    spec = dict(workloads(render(everything if whole else MANIFESTS / "overlays" / "default")))["sluice-gateway"]
     [container] = spec["containers"]
     drain = next(int(one["value"]) for one in container["env"] if one["name"] == "SLUICE_DRAIN_SECONDS")
-    assert spec["terminationGracePeriodSeconds"] >= container["lifecycle"]["preStop"]["sleep"]["seconds"] + drain + 10
+    assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == seconds
+    assert spec["terminationGracePeriodSeconds"] >= seconds + drain + 10
+
+
+def test_the_operator_reaches_gateways_of_any_name(render: Render) -> None:
+    """By the label that makes a Deployment a gateway; its pods have it too."""
+    documents = render(MANIFESTS / "overlays" / "default")
+    [selector] = [
+        peer["podSelector"]["matchExpressions"]
+        for rule in of(documents, "NetworkPolicy", "sluice-operator")["spec"]["egress"]
+        for peer in rule.get("to", ())
+    ]
+    assert selector == [{"key": GATEWAY_LABEL, "operator": "Exists"}]
+    deployment = of(documents, "Deployment", "sluice-gateway")
+    assert GATEWAY_LABEL in deployment["spec"]["template"]["metadata"]["labels"]
+
+
+def test_nobody_calls_himself_prometheus(render: Render, everything: Path) -> None:
+    [rule] = of(render(everything), "NetworkPolicy", "sluice-metrics")["spec"]["ingress"]
+    [peer] = rule["from"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -121,10 +150,8 @@ def test_autopilot_takes_the_requests_as_they_are(render: Render) -> None:
         assert 1 <= memory / 1024 / cpus <= 6.5, name
 
 
-def test_another_namespace_and_registry_reach_everything(render: Render, tmp_path: Path) -> None:
-    manifests = os.path.relpath(MANIFESTS, tmp_path)
-    (tmp_path / "kustomization.yaml").write_text(ALL_OF_IT.format(manifests=manifests))
-    documents = render(tmp_path)
+def test_another_namespace_and_registry_reach_everything(render: Render, everything: Path) -> None:
+    documents = render(everything)
     assert "sluice-system" not in yaml.safe_dump_all(documents)
     kinds = {one["kind"] for one in documents}
     assert {"ServiceMonitor", "Ingress", "BackendConfig", "ManagedCertificate"} <= kinds
@@ -134,10 +161,8 @@ def test_another_namespace_and_registry_reach_everything(render: Render, tmp_pat
     assert {subject["namespace"] for subject in subjects} == {"elsewhere"}
 
 
-def test_monitors_find_a_port_of_each_name(render: Render, tmp_path: Path) -> None:
-    manifests = os.path.relpath(MANIFESTS, tmp_path)
-    (tmp_path / "kustomization.yaml").write_text(ALL_OF_IT.format(manifests=manifests))
-    documents = render(tmp_path)
+def test_monitors_find_a_port_of_each_name(render: Render, everything: Path) -> None:
+    documents = render(everything)
     for monitor in (one for one in documents if one["kind"] == "ServiceMonitor"):
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         services = [

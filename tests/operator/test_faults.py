@@ -1,8 +1,6 @@
 """Replicas that die, an API server that is away: nothing torn is ever seen, and all converges."""
 
 import asyncio
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,31 +9,14 @@ from pathlib import Path
 import pytest
 
 from sluice_config.shards import BrokenShards
-from tests.support.cluster import ControlPlane, KubectlFailed
+from tests.support.cluster import KubectlFailed
 from tests.support.kubernetes_api import Api, ApiRefused, Identity
-from tests.support.operator import OPERATOR_RULES
+from tests.support.operator import OPERATOR_RULES, Operator
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
 from tests.support.tunnel import tunnel_to
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/{}/leases/sluice-operator"
-
-
-@contextmanager
-def paused(plane: ControlPlane, program: str) -> Iterator[None]:
-    """Stop a program of the control plane for a while."""
-    [pid] = plane.cluster.sandbox.processes()[program]
-    try:
-        os.kill(pid, signal.SIGSTOP)
-        yield
-    finally:
-        for stopped in (pid, parent_of(pid)):  # nsenter stops with what it has started
-            os.kill(stopped, signal.SIGCONT)
-
-
-def parent_of(pid: int) -> int:
-    """The process that has started this one."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 @contextmanager
@@ -118,7 +99,7 @@ def _is_programmed(site: Site, number: int) -> bool:
 
 def test_while_the_api_server_is_away_nothing_is_lost(site: Site):
     operator = site.serve(secret(), provider(), route())
-    with paused(site.plane, "kube-apiserver"):
+    with site.plane.cluster.sandbox.paused("kube-apiserver"):
         with pytest.raises(KubectlFailed):
             site.plane.kubectl("get", "--raw", "/readyz", "--request-timeout=3s")
         assert operator.get("/healthz")[0] == 200
@@ -151,6 +132,32 @@ async def test_what_vanishes_while_the_watches_are_cut_is_noticed(site: Site):
         await tunnel.open()
         await asyncio.to_thread(site.until, lambda: site.index().shards == (), "the route is gone")
         assert operator.process.poll() is None
+
+
+async def test_what_vanishes_is_noticed_also_when_nobody_knows_the_past_any_more(site: Site):
+    """Watches that go on from a version that etcd has dropped get a 410: all must be read anew, and compared."""
+    async with tunnel_to(site.plane.server) as tunnel:
+        operator = await asyncio.to_thread(site.start, server=tunnel.url)
+        await asyncio.to_thread(serve, site)
+        seen = site.plane.api.get(site.path("modelroutes"))["metadata"]["resourceVersion"]
+        await tunnel.cut()
+        site.delete("modelroutes", "chat")
+        site.delete("configmaps", site.shards().pop())
+        await asyncio.to_thread(site.plane.cluster.forget_history)
+        assert site.plane.event_after(seen, site.path("modelroutes"))["object"]["code"] == 410
+        await tunnel.open()
+        await asyncio.to_thread(noticed, site, operator, tunnel.url)
+        site.apply(route("new"))
+        await asyncio.to_thread(site.becomes, "modelroutes", "new", "Ready", "True", "Programmed")
+        assert [one.name for one in site.snapshot().routes] == ["new"]
+
+
+def noticed(site: Site, operator: Operator, server: str) -> None:
+    """Wait until the route is gone. A leader that was away for too long ends, and the kubelet starts it anew."""
+    site.plane.until(lambda: not site.index().shards or operator.process.poll() is not None, "news", within=40)
+    if operator.process.poll() is not None:
+        site.start("again", server=server)
+    site.plane.until(lambda: not site.index().shards, "the route is gone", within=60)
 
 
 async def test_a_stalled_leader_ends_and_writes_nothing_more(site: Site):

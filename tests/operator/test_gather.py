@@ -113,12 +113,14 @@ async def test_what_matters_to_a_world(kube: Api, site: Site):
     site.apply(deployment(replicas=0), provider(), document("CachePolicy", "answers", CACHE))
     world = await read(kube, site)
     found = interests(world)
-    assert found[SECRET, site.namespace] == frozenset({"openai", "redis", credentials_name(GATEWAY)})
-    names = found[CONFIG_MAP, site.namespace]
+    assert found[SECRET, site.namespace, ""] == frozenset({"openai", "redis"})
+    written = credentials_name(GATEWAY)
+    assert found[SECRET, site.namespace, written] == frozenset({written})
+    names = found[CONFIG_MAP, site.namespace, ""]
     assert names is not None
     assert names >= {"questions", index_name(GATEWAY), f"{GATEWAY}-config-0-a", f"{GATEWAY}-config-3-b"}
-    assert found[AUTOSCALER, site.namespace] == frozenset({GATEWAY})
-    assert (NAMESPACE, None) not in found
+    assert found[AUTOSCALER, site.namespace, ""] == frozenset({GATEWAY})
+    assert (NAMESPACE, None, "") not in found
     [one] = world.gateways.values()
     granted = replace(one, gateway=replace(one.gateway, routes_from=frozenset({"a"})))
-    assert interests(replace(world, gateways={("a", "b"): granted}))[NAMESPACE, None] is None
+    assert interests(replace(world, gateways={("a", "b"): granted}))[NAMESPACE, None, ""] is None

@@ -31,7 +31,9 @@ def strangers(site: Site) -> list[Document]:
 
 
 def served(site: Site) -> None:
-    """A gateway with an autoscaler, its children, and strangers beside them."""
+    """A gateway with an autoscaler, its children, and strangers beside them; another name for it is allowed too."""
+    rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [credentials_name("edge")]}
+    site.grant("edge", [rule | {"verbs": ["get", "list", "watch", "patch", "delete"]}])
     site.gateway(replicas=None)
     site.apply(secret(), provider(), route())
     site.apply(*strangers(site))

@@ -1,17 +1,23 @@
 """What is wrong with one resource, key or name: told where its owner looks, and nobody else is disturbed."""
 
 import base64
+import itertools
 import json
+import random
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from sluice_config.published import index_name
+from sluice_config.resources import ResourceKey
+from sluice_config.shards import shard_of
 from tests.support.canary import CANARY
+from tests.support.kubernetes_api import Document
 from tests.support.operator import CREDENTIALS_RULES, OPERATOR_RULES, WRITER_RULES
 from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, route, secret
 
+QUEUE = "sluice_operator_queue_depth"
 BROKEN = [{"provider": "broken"}]
 
 
@@ -93,6 +99,46 @@ def test_a_key_that_is_too_large_keeps_only_its_provider_out(site: Site):
     site.becomes("providerpolicies", "huge", "Accepted", "False", "TooLarge")
     site.becomes("modelroutes", "slow", "Ready", "False", "ProviderNotFound")
     assert site.condition("modelroutes", "chat")["status"] == "True"
+
+
+def crowd(site: Site, count: int) -> dict[str, Document]:
+    """Routes of one shard, as large as the API takes them, that can't be compressed by much."""
+    names = (f"large-{number}" for number in itertools.count())
+    together = (name for name in names if shard_of(ResourceKey("ModelRoute", site.namespace, name)) == 0)
+    source = random.Random(7)
+
+    def models() -> list[str]:
+        return [base64.urlsafe_b64encode(source.randbytes(192)).decode() for _ in range(64)]
+
+    return {
+        name: route(name, *models(), targets=[{"provider": "openai", "model": model} for model in models()])
+        for name in itertools.islice(together, count)
+    }
+
+
+def test_what_is_too_large_for_its_shard_keeps_only_itself_out(site: Site):
+    operator = site.serve(secret(), provider(), route())
+    large = crowd(site, 34)
+    for name, document in large.items():
+        site.plane.api.apply(site.path("modelroutes", name), document)
+
+    def reasons(of_type: str) -> dict[str, str]:
+        return {name: site.condition("modelroutes", name, of_type).get("reason", "") for name in large}
+
+    def told() -> bool:
+        refused = {name for name, reason in reasons("Accepted").items() if reason == "TooLarge"}
+        served = {name for name, reason in reasons("Programmed").items() if reason == "Programmed"}
+        return bool(refused) and refused == large.keys() - served and operator.metric(QUEUE) == 0
+
+    site.until(told, "each is either served or said to be too large")
+    served = {one.name for one in site.snapshot().routes}
+    refused = sorted(large.keys() - served)
+    assert 0 < len(refused) < 10
+    assert served == {"chat", *large} - set(refused)
+    assert "the configuration would not fit" in site.becomes("modelroutes", refused[0], "Accepted", "False", "TooLarge")
+    assert site.condition("modelroutes", "chat")["reason"] == "Programmed"
+    site.plane.api.apply(site.path("modelroutes", refused[0]), route(refused[0]))
+    site.becomes("modelroutes", refused[0], "Ready", "True", "Programmed")
 
 
 def test_a_configuration_that_a_pod_refuses(site: Site):

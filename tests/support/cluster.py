@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,18 @@ class ControlPlane:
     def as_bearer(self, token: str) -> Api:
         """A client with this token and no other right. The caller closes it."""
         return Api(self.server, self.ca_file, Identity(token=token))
+
+    def event_after(self, version: str, path: str) -> Document:
+        """The first event of a watch of the collection at the path, from this version on; there must be one."""
+        found: list[Document] = []
+
+        def asked() -> bool:
+            with suppress(ApiRefused):  # it may still be reading what etcd has
+                found.append(self.api.get(path, watch="true", resourceVersion=version, timeoutSeconds="1"))
+            return bool(found)
+
+        self.until(asked, "the watch begins")
+        return found[0]
 
     def until(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         """Look until it is so; fails the test after ``within`` seconds."""

@@ -1,4 +1,4 @@
-"""``sluice-operator`` as a process of its own, with the rights that it is meant to have, beside a real API server."""
+"""``sluice-operator`` as a process of its own, with the rights that manifests give it, beside a real API server."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,34 +21,22 @@ from tests.support.kubernetes_api import Document
 
 PROGRAM = Path(sys.executable).with_name("sluice-operator")
 PATIENCE = 20.0
-GROUP = "sluice.dev"
-KINDS = ["modelroutes", "providerpolicies", "cachepolicies"]
-
-READ = ["get", "list", "watch"]
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 
-def _rule(group: str, resources: Sequence[str], verbs: Sequence[str], **names: Any) -> Document:
-    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs), **names}
+def _rules(file: str, role: str) -> list[Document]:
+    """The rules of a role as users install it."""
+    documents = yaml.safe_load_all((MANIFESTS / file).read_text(encoding="utf-8"))
+    [found] = [one for one in documents if one["kind"] in ("Role", "ClusterRole") and one["metadata"]["name"] == role]
+    rules: list[Document] = found["rules"]
+    return rules
 
 
-OPERATOR_RULES = (
-    _rule(GROUP, KINDS, READ),
-    _rule(GROUP, [f"{kind}/status" for kind in KINDS], ["patch"]),
-    _rule("apps", ["deployments"], READ),
+OPERATOR_RULES, WRITER_RULES, CREDENTIALS_RULES, LEADER_RULES = (
+    _rules("base/operator/access.yaml", role)
+    for role in ("sluice-operator", "sluice-gateway-writer", "sluice-credentials", "sluice-operator-leader")
 )
-CLUSTER_RULES = (*OPERATOR_RULES, _rule("", ["namespaces"], ["list", "watch"]))
-WRITER_RULES = (
-    _rule("", ["configmaps"], [*READ, "create", "patch", "delete"]),
-    _rule("", ["secrets"], ["get", "create", "patch", "delete"]),
-    _rule("autoscaling", ["horizontalpodautoscalers"], [*READ, "create", "patch", "delete"]),
-    _rule("", ["pods"], ["list"]),
-    _rule("", ["events"], ["create"]),
-)
-CREDENTIALS_RULES = (_rule("", ["secrets"], READ), _rule("", ["configmaps"], ["get"]))
-LEADER_RULES = (
-    _rule("coordination.k8s.io", ["leases"], ["create"]),
-    _rule("coordination.k8s.io", ["leases"], ["get", "update"], resourceNames=["sluice-operator"]),
-)
+CLUSTER_RULES = OPERATOR_RULES + _rules("components/cluster-wide/access.yaml", "sluice-operator-cluster")
 
 
 @dataclass

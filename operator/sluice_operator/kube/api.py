@@ -103,24 +103,31 @@ class Api:
 
     async def list(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> tuple[Document, ...]:
         """All objects of a kind, in one namespace or in all. Every page is of the same moment, or none is returned."""
-        return (await self._list(kind, namespace, labels, _same)).items
+        return (await self._list(kind, namespace, _only(labels), _same)).items
 
     async def each(self, kind: Kind, namespace: str | None, take: Callable[[Document], T]) -> tuple[T, ...]:
         """What ``take`` makes of each object, page by page: never are all objects in memory."""
-        return (await self._list(kind, namespace, "", take)).items
+        return (await self._list(kind, namespace, {}, take)).items
 
-    async def list_stubs(self, kind: Kind, namespace: str | None, *, labels: str = "") -> tuple[tuple[Stub, ...], str]:
-        """Identities of objects, without their content; and the list's resourceVersion."""
-        listing = await self._list(kind, namespace, labels, Stub.of, accept=_STUB_LISTS)
+    async def list_stubs(
+        self, kind: Kind, namespace: str | None, *, labels: str = "", name: str = ""
+    ) -> tuple[tuple[Stub, ...], str]:
+        """Identities of objects, without their content; and the list's resourceVersion.
+
+        With ``name`` of that one object only, which is what a role may allow by its resourceNames.
+        """
+        listing = await self._list(kind, namespace, _only(labels, name), Stub.of, accept=_STUB_LISTS)
         return listing.items, listing.resource_version
 
     async def list_metadata(self, kind: Kind, namespace: str, *, labels: str) -> tuple[Document, ...]:
         """Objects without their content: enough to tell whose they are, and to delete them."""
-        return (await self._list(kind, namespace, labels, _same, accept=_STUB_LISTS)).items
+        return (await self._list(kind, namespace, _only(labels), _same, accept=_STUB_LISTS)).items
 
-    async def watch_stubs(self, kind: Kind, namespace: str | None, since: str) -> AsyncGenerator[Stub, None]:
+    async def watch_stubs(
+        self, kind: Kind, namespace: str | None, since: str, *, name: str = ""
+    ) -> AsyncGenerator[Stub, None]:
         """Identities of objects as they change, after a list. Ends when the server ends it. Raises Expired too."""
-        query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
+        query = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)} | _only(name=name)
         what, path = f"watch {kind.plural} in {namespace or 'all namespaces'}", kind.path(namespace)
         async with self._answer("GET", path, what, query=query, accept=_STUBS, patience=WATCH_TIMEOUT) as reply:
             async for line in _lines(reply):
@@ -182,21 +189,31 @@ class Api:
         return await self._call("PATCH", kind, namespace, name, query=query, body=document, content_type=content_type)
 
     async def _list(
-        self, kind: Kind, namespace: str | None, labels: str, take: Callable[[Document], T], accept: str | None = None
+        self,
+        kind: Kind,
+        namespace: str | None,
+        only: Mapping[str, str],
+        take: Callable[[Document], T],
+        accept: str | None = None,
     ) -> Listing[T]:
         for attempt in range(1, MOST_LIST_TRIES + 1):
             try:
-                return await self._pages(kind, namespace, labels, take, accept)
+                return await self._pages(kind, namespace, only, take, accept)
             except Expired:  # in the middle: what was read so far is of a moment that the server no longer has
                 if attempt == MOST_LIST_TRIES:
                     raise
         raise AssertionError
 
     async def _pages(
-        self, kind: Kind, namespace: str | None, labels: str, take: Callable[[Document], T], accept: str | None
+        self,
+        kind: Kind,
+        namespace: str | None,
+        only: Mapping[str, str],
+        take: Callable[[Document], T],
+        accept: str | None,
     ) -> Listing[T]:
         items: list[T] = []
-        query = {"limit": str(CHUNK)} | ({"labelSelector": labels} if labels else {})
+        query = {"limit": str(CHUNK), **only}
         while True:
             page = await self._call("GET", kind, namespace, query=query, accept=accept)
             for item in page.pop("items", None) or ():
@@ -264,6 +281,12 @@ class Api:
                 yield reply
         except (aiohttp.ClientError, OSError, msgspec.DecodeError) as error:
             raise Unreachable(what, type(error).__name__) from error
+
+
+def _only(labels: str = "", name: str = "") -> dict[str, str]:
+    """The part of a query that says which objects are meant."""
+    wanted = {"labelSelector": labels, "fieldSelector": name and f"metadata.name={name}"}
+    return {option: value for option, value in wanted.items() if value}
 
 
 def _session(access: Access, most: int) -> aiohttp.ClientSession:

@@ -1,7 +1,7 @@
 """Watches of objects of which only the identity is looked at: children of gateways, Secrets, ConfigMaps, namespaces.
 
 Not by kopf, which reads whole objects and whole kinds: nobody may list all Secrets of a cluster, and few should list
-all ConfigMaps. Each watch is of one kind in one namespace, where the right to it may come and go.
+all ConfigMaps. Each watch is of one kind in one namespace, or of one object, where the right to it may come and go.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from sluice_operator.interests import Interests
+from sluice_operator.interests import Interests, Place
 from sluice_operator.kube.api import Api, Stub
 from sluice_operator.kube.errors import Forbidden, KubeError
 from sluice_operator.kube.kinds import AUTOSCALER, Kind
@@ -19,9 +19,6 @@ STEADY_SECONDS: Final = 5.0
 """A watch that lived so long did not fail: whatever cuts it may do so again."""
 DENIED_SECONDS: Final = 10.0
 """Between looks whether the right to watch is there: how long who binds a role waits for the effect."""
-
-Place = tuple[Kind, str | None]
-"""A kind, and the namespace to watch it in; None for objects outside of namespaces."""
 
 
 @dataclass(slots=True)
@@ -81,14 +78,15 @@ class StubWatches:
 
     async def _list_and_watch(self, place: Place, watched: _Watched) -> None:
         """Tell what changed since the last list, also what has vanished; then what changes while the watch lasts."""
-        stubs, version = await self._api.list_stubs(*place)
+        kind, namespace, only = place
+        stubs, version = await self._api.list_stubs(kind, namespace, name=only)
         before, watched.known = watched.known, {stub.name: _mark(place, stub) for stub in stubs}
         for stub in stubs:
             if before.get(stub.name) != watched.known[stub.name]:
                 self._tell(place, watched, stub)
         for name in before.keys() - watched.known.keys():
-            self._tell(place, watched, Stub(place[1] or "", name, "", "", deleted=True))
-        async for stub in self._api.watch_stubs(*place, since=version):
+            self._tell(place, watched, Stub(namespace or "", name, "", "", deleted=True))
+        async for stub in self._api.watch_stubs(kind, namespace, version, name=only):
             was = watched.known.pop(stub.name, None)
             if not stub.deleted:
                 watched.known[stub.name] = _mark(place, stub)

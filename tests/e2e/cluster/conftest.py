@@ -1,4 +1,4 @@
-"""A cluster with real pods from both images, one for each test process."""
+"""A cluster with real pods from both images, one for all tests of a run that only look at it or put it right again."""
 
 import os
 from collections.abc import Iterator

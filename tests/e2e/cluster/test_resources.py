@@ -11,7 +11,7 @@ from tests.support.callers import HELLO, Provider, provider, sdk, traffic
 from tests.support.cluster import KubectlFailed
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
 
 OLD, NEW = "sk-old-canary", "sk-new-canary"
 RESOURCES = """

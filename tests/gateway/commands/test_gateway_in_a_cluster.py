@@ -139,6 +139,22 @@ async def test_a_watch_that_is_cut_misses_neither_changes_nor_deletions(room: Ro
         assert await sluice.ask("caller-1", "more") == 401
 
 
+async def test_what_vanishes_is_noticed_also_when_nobody_knows_the_past_any_more(room: Room) -> None:
+    first = room.publish(MOCK, callers={"team": "caller-1"})
+    async with room.pod() as sluice:
+        await sluice.serves(first)
+        seen = room.plane.api.get(room.path("secrets", f"{GATEWAY}-keys"))["metadata"]["resourceVersion"]
+        await room.tunnel.cut()
+        second = room.publish(MORE, first.index)
+        room.delete("secrets", f"{GATEWAY}-keys")
+        await asyncio.to_thread(room.plane.cluster.forget_history)
+        assert room.plane.event_after(seen, room.path("secrets", "").rstrip("/"))["object"]["code"] == 410
+        assert await sluice.ask("caller-1") == 200
+        await room.tunnel.open()
+        await sluice.serves(second, callers=0)
+        assert await sluice.ask("caller-1", "more") == 401
+
+
 async def test_an_api_server_that_stands_still_holds_nothing_up(room: Room) -> None:
     first = room.publish(MOCK)
     async with room.pod(*OFF) as sluice:

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+from sluice_config.published import credentials_name, index_name
+from sluice_operator.gather import Gatherer
+from sluice_operator.interests import interests
 from sluice_operator.kube import Access, Api
 from sluice_operator.kube.api import Stub
 from sluice_operator.kube.kinds import AUTOSCALER, CONFIG_MAP, NAMESPACE, SECRET, Kind
 from sluice_operator.watching.stubs import DENIED_SECONDS, StubWatches
-from tests.support.cluster import ControlPlane
-from tests.support.operator import CREDENTIALS_RULES, kubeconfig
-from tests.support.site import Site, secret
+from tests.support.cluster import ApiRefused, ControlPlane
+from tests.support.operator import CREDENTIALS_RULES, WRITER_RULES, kubeconfig
+from tests.support.pods import GATEWAY
+from tests.support.site import Site, provider, secret
 from tests.support.tunnel import tunnel_to
 
 PATIENCE = 10.0
@@ -59,14 +63,14 @@ async def watching(api: Api) -> AsyncIterator[tuple[StubWatches, Told]]:
 async def test_only_names_that_matter_are_told(kube: Api, namespace: str):
     await kube.create(CONFIG_MAP.document(namespace, "there"))
     async with watching(kube) as (watches, told):
-        watches.follow({(CONFIG_MAP, namespace): frozenset({"there", "new"})})
+        watches.follow({(CONFIG_MAP, namespace, ""): frozenset({"there", "new"})})
         await told.until(lambda: told.names() == {"there"})
         await kube.create(CONFIG_MAP.document(namespace, "unrelated"))
         await kube.create(CONFIG_MAP.document(namespace, "new"))
         await told.until(lambda: told.names() == {"there", "new"})
         await kube.delete(await kube.get(CONFIG_MAP, namespace, "new"))
         await told.until(lambda: told.names(deleted=True) == {"new"})
-        watches.follow({(CONFIG_MAP, namespace): frozenset({"later"})})
+        watches.follow({(CONFIG_MAP, namespace, ""): frozenset({"later"})})
         await kube.create(CONFIG_MAP.document(namespace, "new"))
         await kube.create(CONFIG_MAP.document(namespace, "later"))
         await told.until(lambda: "later" in told.names())
@@ -75,10 +79,10 @@ async def test_only_names_that_matter_are_told(kube: Api, namespace: str):
 
 async def test_a_place_that_matters_no_more_is_left(kube: Api, namespace: str):
     async with watching(kube) as (watches, told):
-        watches.follow({(CONFIG_MAP, namespace): None, (SECRET, namespace): None})
+        watches.follow({(CONFIG_MAP, namespace, ""): None, (SECRET, namespace, ""): None})
         await kube.create(SECRET.document(namespace, "one"))
         await told.until(lambda: "one" in told.names())
-        watches.follow({(CONFIG_MAP, namespace): None})
+        watches.follow({(CONFIG_MAP, namespace, ""): None})
         await kube.create(SECRET.document(namespace, "two"))
         await kube.create(CONFIG_MAP.document(namespace, "three"))
         await told.until(lambda: "three" in told.names())
@@ -87,7 +91,7 @@ async def test_a_place_that_matters_no_more_is_left(kube: Api, namespace: str):
 
 async def test_objects_outside_of_namespaces(kube: Api, namespace: str):
     async with watching(kube) as (watches, told):
-        watches.follow({(NAMESPACE, None): None})
+        watches.follow({(NAMESPACE, None, ""): None})
         await told.until(lambda: namespace in told.names())
 
 
@@ -97,7 +101,7 @@ async def test_what_changed_in_a_gap_is_told_after_it(site: Site, kube: Api, tmp
     async with tunnel_to(site.plane.server) as tunnel:
         api = Api(Access.find(kubeconfig(site.plane, token, tmp_path, server=tunnel.url)))
         async with watching(api) as (watches, told):
-            watches.follow({(SECRET, site.namespace): None})
+            watches.follow({(SECRET, site.namespace, ""): None})
             await told.until(lambda: told.names() == {"kept", "changed", "deleted"})
             await tunnel.cut()
             site.apply(secret("changed", "another"))
@@ -115,11 +119,38 @@ async def test_a_right_that_comes_later(site: Site, control_plane: ControlPlane,
     api = Api(Access.find(kubeconfig(control_plane, token, tmp_path)))
     site.apply(secret())
     async with watching(api) as (watches, told):
-        watches.follow({(SECRET, site.namespace): frozenset({"openai"})})
+        watches.follow({(SECRET, site.namespace, ""): frozenset({"openai"})})
         await told.until(lambda: DENIED_SECONDS in told.slept)
         site.grant("reader", CREDENTIALS_RULES)
         await told.until(lambda: told.names() == {"openai"})
     await api.close()
+
+
+async def test_a_gateway_needs_no_right_but_those_of_the_role_for_it(site: Site, kube: Api, tmp_path: Path):
+    """Where no Secret of anybody else is referred to: else a refusal every ten seconds would be no news to anybody."""
+    site.gateway(replicas=0)
+    site.apply(provider("local", provider="mock", credentials=None), secret(credentials_name(GATEWAY)), secret("other"))
+    world = await Gatherer(kube, [site.namespace]).read()
+    token = site.plane.token(site.namespace, "sluice-operator", WRITER_RULES)
+    site.plane.until(lambda: may_list_pods(site, token), "the role holds")
+    api = Api(Access.find(kubeconfig(site.plane, token, tmp_path)))
+    async with watching(api) as (watches, told):
+        watches.follow(interests(world))
+        await told.until(lambda: told.names() == {credentials_name(GATEWAY)})
+        await kube.create(CONFIG_MAP.document(site.namespace, index_name(GATEWAY)))
+        site.delete("secrets", credentials_name(GATEWAY))
+        await told.until(lambda: told.names(deleted=True) == {credentials_name(GATEWAY)} and len(told.names()) == 2)
+    await api.close()
+    await kube.list(CONFIG_MAP, site.namespace)  # meanwhile the API server agrees to the end of the watches' TLS
+    assert told.slept == []
+
+
+def may_list_pods(site: Site, token: str) -> bool:
+    with closing(site.plane.as_bearer(token)) as api:
+        try:
+            return bool(api.get(site.path("pods")))
+        except ApiRefused:
+            return False
 
 
 async def test_the_status_of_an_autoscaler_is_no_news(kube: Api, site: Site):
@@ -128,7 +159,7 @@ async def test_the_status_of_an_autoscaler_is_no_news(kube: Api, site: Site):
     scaler = AUTOSCALER.document(site.namespace, "one", spec={"scaleTargetRef": target, "maxReplicas": 2})
     await kube.apply(scaler)
     async with watching(kube) as (watches, told):
-        watches.follow({(AUTOSCALER, site.namespace): None, (CONFIG_MAP, site.namespace): None})
+        watches.follow({(AUTOSCALER, site.namespace, ""): None, (CONFIG_MAP, site.namespace, ""): None})
         await told.until(lambda: "one" in told.names())
         path = f"{site.path('horizontalpodautoscalers', 'one')}/status"
         for number in (1, 2):
