@@ -122,13 +122,13 @@ def _message(message: Members) -> Message:
         place = message.place("role")
         raise CallerError(f"{place} must be one of {', '.join(_ROLES)}", param=place)
     if role == "tool":
-        return Message(role=role, parts=(_tool_result(message, said),))
+        return Message(role=role, parts=(_tool_result(message, said),), place=message.path)
     content = _content(message, "content")
     if role == "assistant":
         content = (*_thoughts(message), *content, *_said(message), *_tool_calls(message))
     elif not content and role == "user":
         content = (Text(text=""),)
-    return Message(role=role, parts=content, name=message.text("name"), extra=message.rest())
+    return Message(role=role, parts=content, name=message.text("name"), extra=message.rest(), place=message.path)
 
 
 def _tool_result(message: Members, role: str) -> ToolResult:

@@ -15,13 +15,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One turn.
 
     ``system`` stands for OpenAI's ``developer`` too and may come anywhere. ``tool`` holds ToolResult parts only;
-    results that callers send one by one are merged into one message while nothing stands between them.
+    results that callers send one by one are merged into one message while nothing stands between them. ``place`` is the
+    JSON path at which the caller has it; "" when that is more than one, or not told.
     """
 
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
     extra: dict[str, Any] = {}
+    place: str = ""
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,8 @@ def said(*messages: dict[str, Any]) -> tuple[Message, ...]:
 
 
 def test_the_smallest_request() -> None:
-    assert read() == ChatRequest(messages=(Message(role="user", parts=(Text(text="Hello"),)),), names=read().names)
+    message = Message(role="user", parts=(Text(text="Hello"),), place="messages[0]")
+    assert read() == ChatRequest(messages=(message,), names=read().names)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_content_is_words_parts_or_nothing() -> None:
         {"role": "user", "content": parts, "name": "ada"},
         {"role": "user", "content": None},
     )
-    assert words == Message(role="system", parts=(Text(text="Be brief."),))
+    assert words == Message(role="system", parts=(Text(text="Be brief."),), place="messages[0]")
     assert listed.name == "ada"
     assert listed.parts == (
         Text(text="a", extra={"cache_control": {"type": "ephemeral"}}),
