@@ -115,25 +115,27 @@ def result(part: ToolResult, name: str, reader: Reader, place: str) -> dict[str,
 
 
 def call(part: ToolCall, place: str) -> dict[str, Any]:
-    """A call that the model has made. Raises CallerError when its arguments are no JSON object."""
+    """A call that the model has made. Raises CallerError, which names ``place``, for arguments that are no object."""
     try:
         arguments = _decode_object(part.arguments)
     except _NOT_JSON:
-        name = f"{place}.function.arguments"
-        raise CallerError(f"{name} must be a JSON object", param=name) from None
+        message = f"{place}: the arguments of {part.name[:64]!r} must be a JSON object"
+        raise CallerError(message, param=place) from None
     made: dict[str, Any] = {"functionCall": {"id": part.id, "name": part.name, "args": arguments}}
     if part.signature and part.origin == ORIGIN:
         made["thoughtSignature"] = part.signature
     return made
 
 
-def answered(parts: tuple[Part, ...], reader: Reader, place: str) -> list[dict[str, Any]]:
-    """A model's turn. Signatures go back to where they came from: on calls, or on the last words before them."""
+def answered(parts: tuple[Part, ...], reader: Reader, content: str, tool_calls: str) -> list[dict[str, Any]]:
+    """A model's turn. Signatures go back to where they came from: on calls, or on the last words before them.
+
+    ``content`` and ``tool_calls`` are the caller's places of both.
+    """
     signatures = [part for part in parts if isinstance(part, Thought) and part.signature and part.origin == ORIGIN]
     spoken = [part for part in parts if not isinstance(part, Thought | ToolCall)]
-    words = [made for part in spoken if (made := said(part, reader, f"{place}.content"))]
-    tools = [part for part in parts if isinstance(part, ToolCall)]
-    calls = [call(part, f"{place}.tool_calls[{index}]") for index, part in enumerate(tools)]
+    words = [made for part in spoken if (made := said(part, reader, content))]
+    calls = [call(part, tool_calls) for part in parts if isinstance(part, ToolCall)]
     signed = any("thoughtSignature" in made for made in calls)
     if signatures and (words or (calls and not signed)):
         (words or calls[:1])[-1]["thoughtSignature"] = signatures.pop().signature

@@ -7,7 +7,6 @@ the names of speakers and of schemas and the further members of tools have no pl
 answer.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -78,21 +77,19 @@ def build_request(request: ChatRequest, facts: Facts, schemes: tuple[str, ...]) 
     return msgspec.json.encode(body)
 
 
-def _places(request: ChatRequest) -> Iterator[tuple[Message, str]]:
-    """Each message and where it stands in the caller's request, which has results of tools one by one."""
-    index = 0
-    for message in request.messages:
-        yield message, f"{request.named('messages')}[{index}]"
-        index += len(message.parts) if message.role == "tool" else 1
+def _within(message: Message, request: ChatRequest, member: str) -> str:
+    """What the caller calls a member of a message, or all messages where it is not told."""
+    return f"{message.place}.{member}" if message.place else request.named("messages")
 
 
 def _system(request: ChatRequest) -> str:
     found = []
-    for message, place in _places(request):
+    for message in request.messages:
         if message.role == "system":
             for part in message.parts:
                 if not isinstance(part, Text):
-                    raise UnsupportedParameter(f"Gemini takes only text in {place}", param=f"{place}.content")
+                    place = _within(message, request, "content")
+                    raise UnsupportedParameter(f"Gemini takes only text from the system, in {place}", param=place)
                 found.append(part.text)
     return "\n\n".join(found)
 
@@ -100,16 +97,13 @@ def _system(request: ChatRequest) -> str:
 def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
     contents: list[dict[str, Any]] = []
     calls: Calls = {}
-    for message, place in _places(request):
+    for message in request.messages:
         if message.role == "system":
             continue
         if message.role == "assistant":
-            for part in message.parts:
-                if isinstance(part, ToolCall):
-                    calls[part.id] = len(calls), part.name
-            role, parts = "model", answered(message.parts, reader, place)
+            role, parts = "model", _answered(message, calls, reader, request)
         else:
-            role, parts = "user", _asked(message, calls, reader, place)
+            role, parts = "user", _asked(message, calls, reader, request)
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         elif parts:
@@ -117,22 +111,34 @@ def _contents(request: ChatRequest, reader: Reader) -> list[dict[str, Any]]:
     return contents
 
 
-def _asked(message: Message, calls: Calls, reader: Reader, place: str) -> list[dict[str, Any]]:
+def _answered(message: Message, calls: Calls, reader: Reader, request: ChatRequest) -> list[dict[str, Any]]:
+    """A turn of the model."""
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            calls[part.id] = len(calls), part.name
+    content, tool_calls = (_within(message, request, member) for member in ("content", "tool_calls"))
+    return answered(message.parts, reader, content, tool_calls)
+
+
+def _asked(message: Message, calls: Calls, reader: Reader, request: ChatRequest) -> list[dict[str, Any]]:
     """A turn of the user, or of tools."""
+    place = _within(message, request, "content")
     if message.role == "tool":
-        results = [part for part in message.parts if isinstance(part, ToolResult)]
-        return _results(results, calls, reader, place)
-    made = (said(part, reader, f"{place}.content[{index}]") for index, part in enumerate(message.parts))
+        return [result(part, calls[part.call_id][1], reader, place) for part in _results(message, calls, request)]
+    made = (
+        said(part, reader, f"{place}[{index}]" if message.place else place) for index, part in enumerate(message.parts)
+    )
     return [part for part in made if part]
 
 
-def _results(results: list[ToolResult], calls: Calls, reader: Reader, place: str) -> list[dict[str, Any]]:
+def _results(message: Message, calls: Calls, request: ChatRequest) -> list[ToolResult]:
     """In the order of their calls, by which Gemini tells calls of one function apart."""
+    results = [part for part in message.parts if isinstance(part, ToolResult)]
     for part in results:
         if part.call_id not in calls:
+            place = message.place or request.named("messages")
             raise CallerError(f"{place} answers {part.call_id[:64]!r}, which nobody has called", param=place)
-    results = sorted(results, key=lambda part: calls[part.call_id])
-    return [result(part, calls[part.call_id][1], reader, f"{place}.content") for part in results]
+    return sorted(results, key=lambda part: calls[part.call_id])
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:

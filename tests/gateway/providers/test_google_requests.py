@@ -88,17 +88,17 @@ def test_a_failed_tool_says_so() -> None:
     assert answer == {"id": "1", "name": "f", "response": {"error": "no luck"}}
 
 
-def test_results_of_many_messages_name_the_callers_own_place() -> None:
-    calls = model(ToolCall(id="1", name="f"), ToolCall(id="2", name="f"))
-    results = Message(role="tool", parts=tuple(ToolResult(call_id=name, content=(TEXT,)) for name in "12"))
-    picture = user(TEXT, Image(source=Source(url="ftp://example.com/a.png")))
+@pytest.mark.parametrize(("place", "param"), [("items[3]", "items[3].content[1]"), ("", "input")])
+def test_a_refusal_names_the_callers_own_place(place: str, param: str) -> None:
+    picture = Message(role="user", parts=(TEXT, Image(source=Source(url="ftp://example.com/a.png"))), place=place)
     with pytest.raises(UnsupportedParameter) as caught:
-        asked(ChatRequest(messages=(user(), calls, results, picture), names={"messages": "input"}))
-    assert caught.value.param == "input[4].content[1]"
+        asked(ChatRequest(messages=(user(), picture), names={"messages": "input"}))
+    assert caught.value.param == param
 
 
 def test_only_words_may_be_a_system_message() -> None:
-    system = Message(role="system", parts=(TEXT, Image(source=Source(data="AA==", media_type="image/png"))))
+    picture = Image(source=Source(data="AA==", media_type="image/png"))
+    system = Message(role="system", parts=(TEXT, picture), place="messages[1]")
     with pytest.raises(UnsupportedParameter) as caught:
         asked(ChatRequest(messages=(user(), system)))
     assert caught.value.param == "messages[1].content"
@@ -128,7 +128,7 @@ def test_the_type_of_a_file_is_that_of_its_name(source: Source, name: str | None
 def test_a_part_without_a_form_is_refused_by_its_place() -> None:
     with pytest.raises(UnsupportedParameter) as caught:
         asked(ChatRequest(messages=(user(TEXT, ToolResult(call_id="1", content=())),)))
-    assert caught.value.param == "messages[0].content[1]"
+    assert caught.value.param == "messages"
 
 
 @pytest.mark.parametrize(
