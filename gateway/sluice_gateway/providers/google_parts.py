@@ -104,14 +104,17 @@ def _medium(part: Image | Document, reader: Reader, place: str) -> dict[str, Any
     return reader.file_data(source, part.name if isinstance(part, Document) else None, place)
 
 
-def result(part: ToolResult, name: str, reader: Reader, place: str) -> dict[str, Any]:
-    """What a tool has answered. It stays text: as an object, its numbers would be rounded and its $ref be followed."""
+def result(part: ToolResult, name: str, reader: Reader, place: str) -> list[dict[str, Any]]:
+    """What a tool has answered. It stays text: as an object, its numbers would be rounded and its $ref be followed.
+
+    Media are part of it from Gemini 3 on, and stand behind it for older models ("Multimodal function responses").
+    """
     response: dict[str, Any] = {"error" if part.is_error else "output": text_of(part.content)}
     body: dict[str, Any] = {"id": part.call_id, "name": name, "response": response}
-    media = [said(inner, reader, place) for inner in part.content if not isinstance(inner, Text)]
-    if media:
-        body["parts"] = media
-    return {"functionResponse": body}
+    media = [made for inner in part.content if not isinstance(inner, Text) and (made := said(inner, reader, place))]
+    if media and generation(reader.model) >= 3:
+        body["parts"], media = media, []
+    return [{"functionResponse": body}, *media]
 
 
 def call(part: ToolCall, place: str) -> dict[str, Any]:

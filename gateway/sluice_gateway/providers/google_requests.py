@@ -124,7 +124,8 @@ def _asked(message: Message, calls: Calls, reader: Reader, request: ChatRequest)
     """A turn of the user, or of tools."""
     place = _within(message, request, "content")
     if message.role == "tool":
-        return [result(part, calls[part.call_id][1], reader, place) for part in _results(message, calls, request)]
+        results = _results(message, calls, request)
+        return [made for part in results for made in result(part, calls[part.call_id][1], reader, place)]
     made = (
         said(part, reader, f"{place}[{index}]" if message.place else place) for index, part in enumerate(message.parts)
     )
