@@ -31,6 +31,7 @@ class _Reply(msgspec.Struct, gc=False):
     embeddings: _Vectors | None = None
     meta: Counts | None = None
     message: str | None = None
+    error: Any = None
 
 
 _decode = msgspec.json.Decoder(_Reply).decode
@@ -65,8 +66,8 @@ class CohereEmbeddings:
             reply = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             reply = read_loosely(_Reply, body)
-        if reply.message is not None:
-            raise ProviderFault(fault_said(reply.message))
+        if said := reply.message or reply.error:
+            raise ProviderFault(fault_said(said))
         found = reply.embeddings or _Vectors()
         vectors = found.texts if found.floats is None else found.floats
         if vectors is None:
