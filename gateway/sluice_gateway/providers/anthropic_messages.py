@@ -51,7 +51,7 @@ def system_of(request: ChatRequest, facts: Facts) -> str | list[_Block] | None:
         if message.role == "system":
             blocks += writer.blocks(message)
     if any(block["type"] != "text" for block in blocks):
-        raise writer.unsupported("anything but text in system messages")
+        raise writer.unsupported("images or documents in system messages")
     if any(block.keys() != _PLAIN for block in blocks):
         return blocks
     return "\n\n".join(block["text"] for block in blocks) or None
@@ -86,10 +86,10 @@ def _content(blocks: list[_Block]) -> str | list[_Block]:
 
 
 class _Writer:
-    """Writes blocks. ``place`` is what the caller calls the list of messages."""
+    """Writes blocks. ``place`` is where the caller has what is being written: at first, the list of messages."""
 
     def __init__(self, place: str, facts: Facts) -> None:
-        self._place = place
+        self._messages = self._place = place
         self._vendor = facts.vendor
         self._strict = facts.policy == "strict"
         self._writers: Mapping[type[Part], Callable[[Any], _Block | None]] = {
@@ -108,16 +108,24 @@ class _Writer:
 
     def unsupported(self, what: str) -> UnsupportedParameter:
         """Something that the API can't be told."""
-        return UnsupportedParameter(f"{self._vendor} does not take {what}", param=self._place)
+        return UnsupportedParameter(f"{self._place}: {self._vendor} takes no {what}", param=self._place)
 
     def blocks(self, message: Message) -> list[_Block]:
         """A message's."""
+        place = message.place or self._messages
         wishes = message.role != "assistant"
-        blocks = [block for part in message.parts if (block := self._block(part, wishes=wishes)) is not None]
+        listed = message.place and message.role in ("system", "user")
+        blocks = []
+        for at, part in enumerate(message.parts):
+            self._place = f"{place}.content[{at}]" if listed else place
+            if (block := self._block(part, wishes=wishes)) is not None:
+                blocks.append(block)
+        self._place = place
         if message.extra:
             mark = self._own(message.extra, _MARK, wishes=wishes)
             if blocks and mark:
                 blocks[-1] = mark | blocks[-1]
+        self._place = self._messages
         return blocks
 
     def _block(self, part: Part, *, wishes: bool = True) -> _Block | None:
@@ -134,7 +142,8 @@ class _Writer:
         """Those of ``extra`` that Anthropic knows. Raises UnsupportedParameter for other wishes, under strict."""
         if self._strict and wishes:
             for name in sorted(extra.keys() - known - _HINTS):
-                raise UnsupportedParameter(f"{self._vendor} has no {name} there", param=name)
+                place = f"{self._place}.{name}"
+                raise UnsupportedParameter(f"{self._vendor} has no {place}", param=place)
         return {name: value for name, value in extra.items() if name in known}
 
     def _image(self, part: Image) -> _Block:

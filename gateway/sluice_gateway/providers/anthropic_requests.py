@@ -187,7 +187,7 @@ def _tool(tool: Tool, at: int, request: ChatRequest, facts: Facts) -> dict[str, 
         found |= {"input_schema": _closed(found["input_schema"], place, facts), "strict": True}
     if facts.policy == "strict":
         for name in sorted(tool.extra.keys() - _OWN_OF_TOOLS):
-            raise UnsupportedParameter(f"{facts.vendor} has no {name} there", param=f"{place}.{name}")
+            raise UnsupportedParameter(f"{facts.vendor} has no {place}.{name}", param=f"{place}.{name}")
     return found | {name: value for name, value in tool.extra.items() if name in _OWN_OF_TOOLS}
 
 
