@@ -192,7 +192,12 @@ async def test_a_gateway_serves_what_anthropic_lists() -> None:
         await peer.send(json_answer(CLAUDES if request.method == "GET" else message))
 
     async with serve(script) as upstream:
-        spec = {"provider": "anthropic", "baseURL": upstream.url, "credentials": SECRET, "discovery": {"enabled": True}}
+        spec: dict[str, Any] = {
+            "provider": "anthropic",
+            "baseURL": upstream.url,
+            "credentials": SECRET,
+            "discovery": {"enabled": True},
+        }
         text = provider("claude", **spec) + route("all", models=("claude-*",))
         async with gateway(loaded(text, keys={"k": "sk-canary"})) as sluice:
             await sluice.log_file.has('"event":"models listed"')

@@ -181,7 +181,7 @@ async def test_another_key_or_url_begins_anew(change: str) -> None:
     await asked.follow(policy(credentials=secret) + ALL, keys={"k": "one"})
     asked.answers["p"] = None
     url = "http://127.0.0.1:10" if change == "url" else URL
-    spec = {"provider": "vllm"} if change == "vendor" else {}
+    spec: dict[str, Any] = {"provider": "vllm"} if change == "vendor" else {}
     key = "two" if change == "key" else "one"
     table = await asked.follow(policy(url=url, credentials=secret, **spec) + ALL, keys={"k": key})
     assert names(table) == []
