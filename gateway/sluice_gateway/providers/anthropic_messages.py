@@ -1,16 +1,16 @@
 """Conversations as Anthropic's Messages API wants them (Claude API reference, "Create a Message").
 
-All system messages become the one system prompt, turns of one side become one turn, and results of tools stand first in
-theirs. Blank text and empty turns, which the API refuses, are left out. So are names of participants, hints on an
-image's detail, thoughts without a seal and other providers' seals: the API has no place for them. Other members that it
-does not know are refused under the policy strict, but for those of earlier answers: what other providers have added to
-them is no wish of the caller's.
+System messages become the one system prompt, but for later ones where a model takes them in their place; turns of one
+side become one turn, and results of tools stand first in theirs. Blank text and empty turns, which the API refuses, are
+left out. So are names of participants, hints on an image's detail, thoughts without a seal and other providers' seals:
+the API has no place for them. Other members that it does not know are refused under the policy strict, but for those of
+earlier answers: what other providers have added to them is no wish of the caller's.
 """
 
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -43,38 +43,76 @@ _HINTS = frozenset({"annotations", "prompt_cache_breakpoint"})  # of OpenAI's, w
 _decode = msgspec.json.Decoder().decode
 
 
-def system_of(request: ChatRequest, facts: Facts) -> str | list[_Block] | None:
-    """The system prompt: one text, or blocks where one of them is marked for the cache."""
+class Conversation(NamedTuple):
+    """Members of the body: ``system`` and ``messages``."""
+
+    system: str | list[_Block] | None
+    turns: list[dict[str, Any]]
+
+
+def conversation_of(request: ChatRequest, facts: Facts, *, system_turns: bool) -> Conversation:
+    """The system prompt and the turns. Raises CallerError when there are none, and for what Anthropic can't be told.
+
+    ``system_turns``: whether the model takes system messages behind a turn of the user's.
+    """
     writer = _Writer(request.named("messages"), facts)
-    blocks: list[_Block] = []
+    turns = _Turns()
     for message in request.messages:
         if message.role == "system":
-            blocks += writer.blocks(message)
-    if any(block["type"] != "text" for block in blocks):
-        raise writer.unsupported("images or documents in system messages")
+            turns.tell(writer.instructions(message), later=system_turns)
+        elif blocks := writer.blocks(message):
+            turns.say("assistant" if message.role == "assistant" else "user", blocks)
+    turns.settle()
+    if not turns.turns:
+        raise writer.wrong("must have a turn that is not empty, beside system messages")
+    for turn in turns.turns:
+        turn["content"] = _content(turn["content"])
+    return Conversation(_prompt(turns.system), turns.turns)
+
+
+class _Turns:
+    """Puts messages in the order that the API wants.
+
+    A system message within the conversation stands behind the user's whole turn and before the model's (Claude docs,
+    "Mid-conversation system messages", on placement). So what was said before it stays as it was, which the prompt's
+    cache and the seals of thoughts depend on ("Preserved thinking").
+    """
+
+    def __init__(self) -> None:
+        self.system: list[_Block] = []
+        self.turns: list[dict[str, Any]] = []
+        self._waiting: list[_Block] = []
+
+    def tell(self, blocks: list[_Block], *, later: bool) -> None:
+        """A system message."""
+        if later and self.turns:
+            self._waiting += blocks
+        else:
+            self.system += blocks
+
+    def say(self, role: str, blocks: list[_Block]) -> None:
+        """A message of the user's or the model's: more of the same turn, or the next."""
+        if role == "assistant":
+            self.settle()
+        if self.turns and self.turns[-1]["role"] == role:
+            self.turns[-1]["content"] += blocks
+        else:
+            self.turns.append({"role": role, "content": blocks})
+
+    def settle(self) -> None:
+        """The user's turn has ended: system messages that were in it follow. Those in no turn join the prompt."""
+        if self._waiting and self.turns[-1]["role"] == "user":
+            self.turns.append({"role": "system", "content": self._waiting})
+        else:
+            self.system += self._waiting
+        self._waiting = []
+
+
+def _prompt(blocks: list[_Block]) -> str | list[_Block] | None:
+    """One text, or blocks where one of them is marked for the cache."""
     if any(block.keys() != _PLAIN for block in blocks):
         return blocks
     return "\n\n".join(block["text"] for block in blocks) or None
-
-
-def turns_of(request: ChatRequest, facts: Facts) -> list[dict[str, Any]]:
-    """The turns. Raises CallerError when there are none, and for what Anthropic can't be told."""
-    writer = _Writer(request.named("messages"), facts)
-    turns: list[dict[str, Any]] = []
-    for message in request.messages:
-        if message.role == "system":
-            continue
-        role = "assistant" if message.role == "assistant" else "user"
-        blocks = writer.blocks(message)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
-    if not turns:
-        raise writer.wrong("must have a turn that is not empty, beside system messages")
-    for turn in turns:
-        turn["content"] = _content(turn["content"])
-    return turns
 
 
 def _content(blocks: list[_Block]) -> str | list[_Block]:
@@ -109,6 +147,13 @@ class _Writer:
     def unsupported(self, what: str) -> UnsupportedParameter:
         """Something that the API can't be told."""
         return UnsupportedParameter(f"{self._place}: {self._vendor} takes no {what}", param=self._place)
+
+    def instructions(self, message: Message) -> list[_Block]:
+        """A system message's blocks."""
+        blocks = self.blocks(message)
+        if any(block["type"] != "text" for block in blocks):
+            raise self.unsupported("images or documents in system messages")
+        return blocks
 
     def blocks(self, message: Message) -> list[_Block]:
         """A message's."""

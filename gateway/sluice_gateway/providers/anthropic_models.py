@@ -24,7 +24,8 @@ class Generation:
     ``budgets``: thinking.type enabled, with budget_tokens. ``off`` is the thinking.type that turns thinking off, ""
     where it is off unless asked for, None where it can't be. ``summarizes``: whether thinking.display must be asked for
     to see any words. ``samples``: takes temperature, top_p and top_k. ``forces_tools``: takes tool_choice any and tool.
-    ``one_sampler``: temperature and top_p exclude each other.
+    ``one_sampler``: temperature and top_p exclude each other. ``system_turns``: takes system messages within the
+    conversation ("Mid-conversation system messages").
     """
 
     adaptive: bool = True
@@ -35,15 +36,17 @@ class Generation:
     samples: bool = False
     forces_tools: bool = True
     one_sampler: bool = True
+    system_turns: bool = False
 
 
 _FIRST = Generation(adaptive=False, budgets=True, efforts=(), summarizes=False, samples=True, one_sampler=False)
 _ONE_SAMPLER = Generation(adaptive=False, budgets=True, efforts=(), summarizes=False, samples=True)
 _BOTH = Generation(budgets=True, efforts=("low", "medium", "high", "max"), summarizes=False, samples=True)
 _ADAPTIVE = Generation()
-_THINKS = Generation(off="disabled")
-_ALWAYS_THINKS = Generation(off=None)
-_NEVER_FORCED = Generation(off=None, forces_tools=False)
+_LISTENS = Generation(system_turns=True)
+_THINKS = Generation(off="disabled", system_turns=True)
+_ALWAYS_THINKS = Generation(off=None, system_turns=True)
+_NEVER_FORCED = Generation(off=None, forces_tools=False, system_turns=True)
 
 # By family: from which version on. "What's new in Claude Opus 5.5" names those that take no forced tools.
 _GENERATIONS: Mapping[str, tuple[tuple[tuple[int, int], Generation], ...]] = {
@@ -52,6 +55,7 @@ _GENERATIONS: Mapping[str, tuple[tuple[tuple[int, int], Generation], ...]] = {
         ((4, 1), _ONE_SAMPLER),
         ((4, 6), _BOTH),
         ((4, 7), _ADAPTIVE),
+        ((4, 8), _LISTENS),
         ((5, 0), _THINKS),
         ((5, 5), _NEVER_FORCED),
     ),
@@ -59,8 +63,8 @@ _GENERATIONS: Mapping[str, tuple[tuple[tuple[int, int], Generation], ...]] = {
         ((0, 0), _FIRST),
         ((4, 5), _ONE_SAMPLER),
         ((4, 6), _BOTH),
-        ((5, 0), _THINKS),
-        ((5, 5), Generation(off="between_tools", forces_tools=False)),
+        ((5, 0), Generation(off="disabled")),
+        ((5, 5), Generation(off="between_tools", forces_tools=False, system_turns=True)),
     ),
     "haiku": (((0, 0), _FIRST), ((4, 5), _ONE_SAMPLER), ((5, 0), _THINKS)),
     "fable": (((0, 0), _ALWAYS_THINKS), ((5, 1), _NEVER_FORCED)),

@@ -13,7 +13,7 @@ import msgspec
 from sluice_gateway.errors import CallerError, UnsupportedParameter
 from sluice_gateway.normal.requests import ChatRequest, Choosing, Tool
 from sluice_gateway.providers.adapter import Facts
-from sluice_gateway.providers.anthropic_messages import system_of, turns_of
+from sluice_gateway.providers.anthropic_messages import conversation_of
 from sluice_gateway.providers.anthropic_models import Generation, generation_of
 from sluice_gateway.providers.anthropic_schemas import closed, opens
 from sluice_gateway.providers.anthropic_thinking import Thinking, off_for_forced_tools, thinking_of
@@ -83,13 +83,13 @@ def build(request: ChatRequest, facts: Facts) -> bytes:
 def _body(request: ChatRequest, facts: Facts) -> dict[str, Any]:
     generation = generation_of(facts.model)
     max_tokens = _max_tokens(request, facts)
-    turns = turns_of(request, facts)
+    system, turns = conversation_of(request, facts, system_turns=generation.system_turns)
     may_think = not _goes_on_without_thoughts(turns)
     wanted = thinking_of(request, facts, generation, max_tokens=max_tokens, may_think=may_think)
     mode = _mode(request, facts, generation)
     thinking = _beside_tools(mode, wanted, request, facts, generation)
     members = {
-        "system": system_of(request, facts),
+        "system": system,
         "messages": turns,
         "tools": [_tool(tool, at, request, facts) for at, tool in enumerate(request.tools)] or None,
         "tool_choice": _tool_choice(mode, request),

@@ -57,14 +57,17 @@ def blocks_of(turn: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=200, deadline=None)
-@given(MESSAGES)
-def test_any_conversation_becomes_turns_that_take_turns(messages: list[Message]) -> None:
+@given(MESSAGES, st.sampled_from(["claude-haiku-4-5", "claude-opus-5"]))
+def test_any_conversation_becomes_turns_that_take_turns(messages: list[Message], model: str) -> None:
     body: dict[str, Any] = {"messages": []}
     with contextlib.suppress(CallerError):  # there is no turn of the user's or the model's
-        body = json.loads(build(ChatRequest(messages=tuple(messages)), Facts(model="claude-haiku-4-5")))
+        body = json.loads(build(ChatRequest(messages=tuple(messages)), Facts(model=model)))
     turns = body["messages"]
+    followers = {"user": {"assistant", "system"}, "assistant": {"user"}, "system": {"assistant"}}
     for one, next_one in pairwise(turns):
-        assert one["role"] != next_one["role"]
+        assert next_one["role"] in followers[one["role"]]
+    assert not turns or turns[0]["role"] != "system"
+    assert model == "claude-opus-5" or all(turn["role"] != "system" for turn in turns)
     for turn in turns:
         blocks = blocks_of(turn)
         assert blocks
@@ -75,11 +78,11 @@ def test_any_conversation_becomes_turns_that_take_turns(messages: list[Message])
 
 
 @settings(max_examples=100, deadline=None)
-@given(MESSAGES)
-def test_nothing_that_says_something_is_lost(messages: list[Message]) -> None:
+@given(MESSAGES, st.sampled_from(["claude-haiku-4-5", "claude-opus-5"]))
+def test_nothing_that_says_something_is_lost(messages: list[Message], model: str) -> None:
     hello = Message(role="user", parts=(Text(text="Hello"),))
-    body = json.loads(build(ChatRequest(messages=(*messages, hello)), Facts(model="claude-haiku-4-5")))
-    blocks = [block for turn in body["messages"] for block in blocks_of(turn)]
+    body = json.loads(build(ChatRequest(messages=(*messages, hello)), Facts(model=model)))
+    blocks = [block for turn in body["messages"] if turn["role"] != "system" for block in blocks_of(turn)]
     parts = [part for sent in (*messages, hello) if sent.role != "system" for part in sent.parts]
     for kind, names in ((Text | Refusal, ("text",)), (Image, ("image",)), (Document, ("document",))):
         wanted = sum(isinstance(part, kind) and bool(getattr(part, "text", "x").strip()) for part in parts)
@@ -89,14 +92,11 @@ def test_nothing_that_says_something_is_lost(messages: list[Message]) -> None:
     ]
     assert sum(block["type"] == "tool_result" for block in blocks) == sum(isinstance(p, ToolResult) for p in parts)
     system = body.get("system", "")
-    told = system if isinstance(system, str) else "\n\n".join(block["text"] for block in system)
-    assert told == "\n\n".join(
-        part.text
-        for sent in messages
-        if sent.role == "system"
-        for part in sent.parts
-        if isinstance(part, Text) and part.text.strip()
-    )
+    prompt = [system] if isinstance(system, str) else [block["text"] for block in system]
+    later = [block["text"] for turn in body["messages"] if turn["role"] == "system" for block in blocks_of(turn)]
+    told = sorted(word for text in prompt + later for word in text.split())
+    parts = [part for sent in messages if sent.role == "system" for part in sent.parts]
+    assert told == sorted(word for part in parts if isinstance(part, Text) for word in part.text.split())
 
 
 def test_two_thousand_messages_are_no_burden() -> None:
