@@ -16,7 +16,7 @@ from sluice_gateway.credentials import Credentials, Secret
 from sluice_gateway.providers.adapter import Facts, Native, Quirks, Wire
 from sluice_gateway.providers.listing import WAYS, Listing, Listings
 from sluice_gateway.providers.mock import MockUpstream
-from sluice_gateway.providers.registry import wire_named
+from sluice_gateway.providers.registry import GROUP, wire_named
 from sluice_gateway.providers.vendors import VENDORS, Vendor
 from sluice_gateway.upstream import Endpoint, Timeouts, Upstream
 
@@ -237,12 +237,16 @@ def make_provider(
 ) -> Provider | None:
     """The provider of ``policy``; None when this gateway can't speak to it (compile says so in its findings).
 
-    ``listings`` keep what providers have said that they offer; without them none is asked.
+    ``listings`` keep what providers have said that they offer; without them none is asked. Raises ValueError for what
+    only a gateway can know to be wrong: a URL that can't be called, a wire shape that no installed package brings.
     """
     vendor = VENDORS.get(policy.vendor)
-    wire = wire_named(vendor.wire_of(policy)) if vendor else None
-    if vendor is None or wire is None or not policy.enabled:
+    if vendor is None or not policy.enabled:
         return None
+    name = vendor.wire_of(policy)
+    wire = wire_named(name)
+    if wire is None:
+        raise ValueError(f"no installed package brings a wire shape {name!r} (entry points of the group {GROUP})")
     secret = credentials.values.get(policy.credentials) if policy.credentials else None
     if policy.credentials and secret is None:
         return None

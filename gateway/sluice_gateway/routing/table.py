@@ -168,7 +168,7 @@ def build_table(
     for policy in config.providers:
         try:
             provider = make_provider(policy, credentials, http, listings=listings)
-        except ValueError as error:  # of an Endpoint, which quotes no value
+        except ValueError as error:  # whose text quotes no secret
             message = f"the provider can't be called as its policy says: {error}"
             left_out.append(Finding(policy.key, "spec", Level.ERROR, "Invalid", message))
         else:
