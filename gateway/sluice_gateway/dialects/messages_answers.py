@@ -18,7 +18,7 @@ from sluice_gateway.normal.estimate import estimate_answer, estimate_tokens
 from sluice_gateway.normal.parts import Audio, Image, Part, Refusal, Text, Thought, ToolCall
 from sluice_gateway.normal.usage import Usage
 
-_REASONS: Mapping[Finish, str] = {
+REASONS: Mapping[Finish, str] = {
     Finish.STOP: "end_turn",
     Finish.STOP_SEQUENCE: "stop_sequence",
     Finish.LENGTH: "max_tokens",
@@ -62,7 +62,7 @@ def opening(given: str | None, model: str | None, asked: Asked) -> dict[str, Any
 
 def stop_reason(finish: Finish, *, refused: bool) -> str:
     """Why a message ends; one that holds a refusal ends with it."""
-    return "refusal" if refused and finish is Finish.STOP else _REASONS[finish]
+    return "refusal" if refused and finish is Finish.STOP else REASONS[finish]
 
 
 def guessed(completion: int, asked: Asked) -> Usage:

@@ -36,7 +36,7 @@ class MessagesErrors:
 
     def error(self, error: GatewayError) -> bytes:
         """The body of an error."""
-        told: dict[str, Any] = {"type": _type(error.status), "message": _message(error)}
+        told: dict[str, Any] = {"type": type_of(error.status), "message": _message(error)}
         details = {"error_code": error.code} if error.code else {}
         if details or error.details:
             told["details"] = {**details, **error.details}
@@ -47,7 +47,8 @@ class MessagesErrors:
         return b"event: error\ndata: %b\n\n" % self.error(error)
 
 
-def _type(status: int) -> str:
+def type_of(status: int) -> str:
+    """Anthropic's type of errors of a status."""
     return _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
 
 

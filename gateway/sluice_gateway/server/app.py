@@ -15,6 +15,8 @@ from sluice_gateway.in_flight import InFlight
 from sluice_gateway.server.door import Door, Methods
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import PREFIX, Models
+from sluice_gateway.server.openapi.pages import DOCUMENT, PAGE
+from sluice_gateway.server.openapi.serving import Description
 from sluice_gateway.server.replies import JSON, json_reply
 from sluice_gateway.server.report import Report
 from sluice_gateway.telemetry import metrics
@@ -45,7 +47,7 @@ class App:
         self._configuration = configuration
         self._in_flight = in_flight
         self._figures = figures
-        self._one_model: Mapping[str, Methods] = {PREFIX: {"GET": models.show}}
+        self._one_model: Methods = {"GET": models.show}
         self._probes: Mapping[str, Methods] = {"/health": {"GET": self._health}, "/ready": {"GET": self._ready}}
         self._api: Mapping[str, Methods] = {
             **{path: {"POST": inference.handler(shape)} for path, shape in ENDPOINTS.items()},
@@ -59,15 +61,22 @@ class App:
 
     def api(self) -> Door:
         """For applications: what a Service shows to the cluster."""
-        return Door({**self._api, **self._probes}, self._one_model, self._in_flight, _errors_at)
+        return self._door({**self._api, **self._probes}, models=True)
 
     def internal(self) -> Door:
         """For Prometheus, the operator and the kubelet: never shown to applications."""
-        return Door({**self._internal, **self._probes}, {}, self._in_flight, _errors_at)
+        return self._door({**self._internal, **self._probes}, models=False)
 
     def both(self) -> Door:
         """For a laptop."""
-        return Door({**self._api, **self._internal, **self._probes}, self._one_model, self._in_flight, _errors_at)
+        return self._door({**self._api, **self._internal, **self._probes}, models=True)
+
+    def _door(self, paths: Mapping[str, Methods], *, models: bool) -> Door:
+        """With a description of itself. Raises ValueError for a path of which nothing is said."""
+        below: Mapping[str, Methods] = {PREFIX: self._one_model} if models else {}
+        described = Description((*paths, *(f"{prefix}{{id}}" for prefix in below), DOCUMENT, PAGE))
+        pages: Mapping[str, Methods] = {DOCUMENT: {"GET": described.show}, PAGE: {"GET": described.show_page}}
+        return Door({**paths, **pages}, below, self._in_flight, _errors_at)
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """The process answers."""

@@ -29,8 +29,8 @@ class Door:
         errors: Callable[[str], ErrorWriter],
     ) -> None:
         self._errors = errors
-        self._paths = paths
-        self._prefixes = prefixes
+        self.paths = paths
+        self.prefixes = prefixes
         self._in_flight = in_flight
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -46,9 +46,9 @@ class Door:
 
     def _handler(self, request: web.BaseRequest) -> Handler:
         path, method = request.path, request.method
-        methods = self._paths.get(path) or self._below(path)
+        methods = self.paths.get(path) or self._below(path)
         if methods is None:
-            meant = f"; did you mean /v1{path}?" if f"/v1{path}" in self._paths else ""
+            meant = f"; did you mean /v1{path}?" if f"/v1{path}" in self.paths else ""
             raise NotFound(f"there is nothing at {path[:200]}{meant}")
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
@@ -56,4 +56,4 @@ class Door:
         return handler
 
     def _below(self, path: str) -> Methods | None:
-        return next((methods for prefix, methods in self._prefixes.items() if path.startswith(prefix)), None)
+        return next((methods for prefix, methods in self.prefixes.items() if path.startswith(prefix)), None)

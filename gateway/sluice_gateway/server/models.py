@@ -1,19 +1,18 @@
 """GET /v1/models and /v1/models/{id}: what can be asked for, as OpenAI lists it, and what is known of it."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from sluice_gateway.configuration import Configuration
 from sluice_gateway.errors import ModelNotFound, NotReady
 from sluice_gateway.routing.table import RoutingTable
+from sluice_gateway.server.caching import cached_reply
 from sluice_gateway.server.inference import key_header
 from sluice_gateway.server.model_facts import described
-from sluice_gateway.server.replies import JSON, json_reply
+from sluice_gateway.server.replies import JSON
 from sluice_gateway.telemetry.target_figures import Seen, TargetFigures
 
 PREFIX = "/v1/models/"
@@ -72,23 +71,4 @@ def _name(listed: tuple[str, Any]) -> str:
 
 
 def _reply(body: bytes, asked: Mapping[str, str]) -> web.Response:
-    """With what caches need; without the body for a caller who has it (RFC 9110, 13.1.2 and 15.4.5)."""
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = CIMultiDict(
-        {
-            "server": "sluice",
-            "etag": tag,
-            "cache-control": f"private, max-age={FRESH_SECONDS}",
-            "vary": "authorization, x-api-key",
-        }
-    )
-    if _has(asked.get("if-none-match", ""), tag):
-        return web.Response(status=304, headers=headers)
-    headers["content-type"] = JSON
-    return json_reply(body, headers)
-
-
-def _has(if_none_match: str, tag: str) -> bool:
-    """Whether a caller's If-None-Match names this tag; weak and strong tags compare alike there."""
-    given = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
-    return tag in given or given == ["*"]
+    return cached_reply(body, asked, JSON, f"private, max-age={FRESH_SECONDS}", "authorization, x-api-key")

@@ -1,0 +1,52 @@
+"""What is said of one path and method."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sluice_gateway.server.openapi.schemas import Schema, ref, text
+
+EVENTS = "text/event-stream"
+JSON = "application/json"
+
+Errors = Literal["", "openai", "anthropic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of a path.
+
+    ``body`` is the request's schema, None when it has none; ``answers`` are those of status 200, by their media types;
+    ``event`` the schema of the data of a stream's events. ``groups`` name what can go wrong (see ``faults``), and
+    ``errors`` how that is told. ``internal``: not for applications. ``example`` is a request that works.
+    """
+
+    name: str
+    summary: str
+    description: str = ""
+    method: str = "post"
+    body: Schema | None = None
+    answers: Mapping[str, Schema] = field(default_factory=dict)
+    event: Schema | None = None
+    groups: Sequence[str] = ()
+    errors: Errors = "openai"
+    parameters: Sequence[Schema] = ()
+    internal: bool = False
+    cached: bool = False
+    example: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Operations by their paths, and the schemas that they share by name."""
+
+    operations: Mapping[str, Operation]
+    schemas: Mapping[str, Schema] = field(default_factory=dict)
+
+
+def answering(name: str, events: str | None = None) -> dict[str, Schema]:
+    """JSON of a named schema; a stream too, when its events have one."""
+    answers = {JSON: ref(name)}
+    return (
+        answers | {EVENTS: text("Server-sent events; the data of each is described by x-event.")} if events else answers
+    )
