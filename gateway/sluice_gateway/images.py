@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from sluice_config.resources.provider_policy import ImageFetch
@@ -98,7 +99,12 @@ class Images:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=_Resolver(self._allowed), use_dns_cache=False, force_close=True)
+            connector = aiohttp.TCPConnector(
+                resolver=_Resolver(self._allowed),
+                use_dns_cache=False,
+                force_close=True,
+                socket_factory=self._socket,
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 headers={"user-agent": "sluice", "accept": ", ".join(sorted(_TYPES))},
@@ -107,6 +113,15 @@ class Images:
                 trust_env=False,
             )
         return self._session
+
+    def _socket(self, where: AddrInfoType) -> socket.socket:
+        """A socket for an allowed address. The last word: what the library took for an address was not resolved, such
+        as a host in full-width digits, which mean the same once they are normalised (UTS 46).
+        """
+        family, kind, protocol, _, sockaddr = where
+        if not self._allowed(ipaddress.ip_address(sockaddr[0])):
+            raise OSError("not a public address")
+        return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
         """End what is under way."""

@@ -66,7 +66,20 @@ async def test_an_image_comes_with_its_bytes_and_kind() -> None:
     assert b"cookie" not in server.requests[0].body
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "127.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "127.1",
+        "\uff11\uff12\uff17.0.0.1",  # full-width digits
+        "127\u30020\u30020\u30021",  # ideographic full stops
+        "\u2460\u2461\u2466.0.0.1",  # circled digits
+    ],
+)
 async def test_nothing_inside_is_connected_to_by_address_or_by_name(host: str) -> None:
     async with serve(says(image())) as server:
         port = server.url.rpartition(":")[2]
