@@ -215,7 +215,7 @@ def test_thinking_is_shown_whole_and_streamed(client: anthropic.Anthropic, wire:
         "model": f"{wire}-thinker",
         "max_tokens": 2000,
         "messages": asked("Say yes"),
-        "thinking": {"type": "adaptive"},
+        "thinking": {"type": "adaptive", "display": "summarized"},
     }
     whole = client.messages.create(**question)
     with client.messages.stream(**question) as stream:
@@ -227,7 +227,8 @@ def test_thinking_is_shown_whole_and_streamed(client: anthropic.Anthropic, wire:
 
 
 def test_altered_thinking_is_refused(client: anthropic.Anthropic) -> None:
-    question: Any = {"model": "anthropic-thinker", "max_tokens": 2000, "thinking": {"type": "adaptive"}}
+    question: Any = {"model": "anthropic-thinker", "max_tokens": 2000}
+    question["thinking"] = {"type": "adaptive", "display": "summarized"}
     first = client.messages.create(messages=asked("Say yes"), **question)
     altered: Any = json.loads(first.to_json().replace("Say yes", "Say no"))["content"]
     messages: Any = [*asked("Say yes"), {"role": "assistant", "content": altered}, *asked("Why?")]

@@ -1,7 +1,7 @@
 """A gateway in front of the model server's providers, both in a thread of their own: for clients of any kind.
 
 Each provider's models have a route of their own: ``anthropic`` is its plain model, ``anthropic-thinker`` one that
-reasons, ``google-embedder`` one for vectors.
+reasons, ``google-embedder`` one for vectors. The models' own names lead to the first provider that has them.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ OFFERS: Mapping[str, Offer] = {
     "openai": Offer("/openai/v1", _OPENAI | _OF_OPENAI, {"provider": "openai"}),
     "azure": Offer("/azure", _DEPLOYED, {"provider": "azure", "azure": {"apiVersion": "2024-10-21"}}),
     "anthropic": Offer(
-        "/anthropic", {"plain": "claude-sonnet-4-5", "thinker": "claude-opus-5"}, {"provider": "anthropic"}
+        "/anthropic", {"plain": "claude-haiku-4-5", "thinker": "claude-opus-5"}, {"provider": "anthropic"}
     ),
     "google": Offer("/google", _GEMINI, {"provider": "google"}),
     "vertex": Offer("/vertex", _GEMINI, {"provider": "google", "google": {"vertex": _VERTEX}}),
@@ -74,6 +74,9 @@ def policies(url: str) -> Loaded:
         for kind, model in offer.models.items():
             shown = name if kind == "plain" else f"{name}-{kind}"
             documents.append(route(shown, f"{name}/{model}", models=(shown,)))
+    named = {model: name for name, offer in reversed(list(OFFERS.items())) for model in offer.models.values()}
+    for number, (model, name) in enumerate(named.items()):
+        documents.append(route(f"named-{number}", name, models=(model,)))
     documents.append(route("stranger", "stranger/claude-opus-5", models=("stranger",)))
     return loaded("".join(documents), keys={"right": KEY, "wrong": "sk-wrong"})
 

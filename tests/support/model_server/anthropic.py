@@ -90,8 +90,9 @@ def _described(name: str) -> dict[str, Any]:
 def _message(request: MessagesRequest, said: Answer, number: int) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if said.thought:
-        hidden = getattr(request.thinking, "display", None) == "omitted"
-        thought = "" if hidden else said.thought
+        display = getattr(request.thinking, "display", None)
+        shown = display == "summarized" or (display is None and request.model != NEWER)
+        thought = said.thought if shown else ""
         signature = seals.sign(SEALED_BY, thought)
         content.append({"type": "thinking", "thinking": thought, "signature": signature})
     if said.text:

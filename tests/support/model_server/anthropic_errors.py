@@ -4,8 +4,9 @@ import re
 
 from tests.support.model_server.exchange import KEY, Ask, Refused, Reply
 
-# The older model takes sampling parameters, a thinking budget and a prefilled answer; the newer one none of them.
-OLDER, NEWER = "claude-sonnet-4-5", "claude-opus-5"
+# The older model takes sampling parameters, a thinking budget and a prefilled answer; the newer one none of them, and
+# shows what it thinks only when asked to.
+OLDER, NEWER = "claude-haiku-4-5", "claude-opus-5"
 MODELS = (NEWER, OLDER)
 MOST_TOKENS = {OLDER: 64_000, NEWER: 128_000}
 FIRST, LATEST = "2023-06-01", "2026-10-21"
