@@ -5,7 +5,8 @@
 | OpenAI, Azure | ``retry-after-ms`` (milliseconds) beside ``retry-after`` (the official SDK, "Retries") |
 | Azure | ``DeploymentNotFound``; a refused prompt: code ``content_filter``, ``innererror`` ("Content filtering") |
 | Groq | 413 with ``rate_limit_exceeded``, 498 for capacity; a model's own slip as a 400 ("API error codes") |
-| Hugging Face | 503 with ``estimated_time`` while a model loads; TGI: ``error_type``, 424 when generation fails |
+| Hugging Face | 503 with ``estimated_time`` while a model loads; 400 for an endpoint that somebody has paused |
+| TGI, TEI | ``error_type``, 424 when generation fails; 422 for a prompt that is too long (``ValidationError``) |
 | vLLM, llama.cpp | the status as ``code``; a prompt that is too long in words or as ``type`` |
 """
 
@@ -29,7 +30,14 @@ _BY_CODE = {
     "json_validate_failed": FaultKind.FAILED,  # the model wrote JSON that does not fit
 }
 _BY_STATUS = {424: FaultKind.FAILED, 498: FaultKind.RATE_LIMITED}
-_TOO_LONG = ("maximum context length", "available context size", "exceed_context_size")
+_TOO_LONG = (
+    "maximum context length",
+    "available context size",
+    "exceed_context_size",
+    "`inputs` must have less than",
+    "`inputs` tokens + `max_new_tokens`",
+)
+_PAUSED = "endpoint is paused"
 _CONTEXT_CODE = "context_length_exceeded"
 _FILTER_CODE = "content_filter"
 
@@ -61,6 +69,8 @@ def _document(body: bytes) -> dict[str, Any]:
 def _kind(fault: Fault) -> FaultKind:
     if fault.kind is not FaultKind.CALLER:
         return fault.kind
+    if _PAUSED in fault.message:
+        return FaultKind.FAILED
     return _BY_CODE.get(fault.code or "") or _BY_STATUS.get(fault.status, fault.kind)
 
 
