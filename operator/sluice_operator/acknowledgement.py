@@ -12,7 +12,8 @@ from sluice_operator.kube.api import Api
 from sluice_operator.kube.errors import Forbidden, KubeError
 from sluice_operator.kube.kinds import DEPLOYMENT, POD, Document, metadata_of
 from sluice_operator.kube.together import together
-from sluice_operator.status import Acknowledgement, Refusal
+from sluice_operator.reports import Reports, read_report
+from sluice_operator.status import Acknowledgement, Lacking, Refusal
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.work import Sleep
 
@@ -20,6 +21,7 @@ PORT: Final = 9090
 """Of a pod's internal listener, unless one of its containers names another port PORT_NAME."""
 PORT_NAME: Final = "internal"
 PATH: Final = "/internal/config"
+REPORT_PATH: Final = "/internal/report"
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Of an answer: it lists every resource, and ten thousand of them take one."""
 MOST_AT_ONCE: Final = 32
@@ -56,6 +58,7 @@ class _Watched:
     failing_since: float | None = None
     failure: str = ""
     heard: dict[str, tuple[Acknowledgement, float]] = field(default_factory=dict)
+    reports: Reports = field(default_factory=Reports)
     task: asyncio.Task[None] | None = None
 
 
@@ -99,6 +102,11 @@ class Acknowledgements:
         watched = self._watched.get(key)
         return watched.pods if watched else None
 
+    def lacking(self, key: GatewayKey) -> tuple[Lacking, ...]:
+        """What the pods report that providers do not offer."""
+        watched = self._watched.get(key)
+        return watched.reports.lacking if watched else ()
+
     def failure(self, key: GatewayKey) -> str:
         """Why the pods can't be found; empty while they can."""
         watched = self._watched.get(key)
@@ -125,14 +133,14 @@ class Acknowledgements:
         while True:
             watched.changed.clear()
             wanted = watched.wanted
-            before = (watched.pods, watched.failure)
+            before = (watched.pods, watched.failure, watched.reports.lacking)
             try:
                 watched.pods = await self._ask(key[0], wanted.deployment, watched)
             except KubeError as error:
                 self._failed(key, watched, error)
             else:
                 watched.failing_since, watched.failure = None, ""
-            if (watched.pods, watched.failure) != before:
+            if (watched.pods, watched.failure, watched.reports.lacking) != before:
                 self._notify(key)
             calm = watched.pods is not None and not behind(watched.pods, wanted)
             if await self._changes(watched, CALM_SECONDS if calm else pause):
@@ -170,17 +178,29 @@ class Acknowledgements:
         now = asyncio.get_running_loop().time()
         heard = {metadata_of(pod)["uid"]: (answer, now) for pod, answer in zip(ready, answers, strict=True) if answer}
         watched.heard = {uid: was for uid, was in watched.heard.items() if now - was[1] < SILENCE_SECONDS} | heard
+        if watched.reports.due(now):
+            reports = await together(self._ask_report, ready, MOST_AT_ONCE)
+            uids = [metadata_of(pod)["uid"] for pod in ready]
+            watched.reports.take(dict(zip(uids, reports, strict=True)), now)
         nothing = {metadata_of(pod)["uid"]: Acknowledgement(metadata_of(pod)["name"]) for pod in ready}
         return tuple(watched.heard[uid][0] if uid in watched.heard else silent for uid, silent in nothing.items())
 
     async def _ask_pod(self, pod: Document) -> Acknowledgement | None:
-        name = metadata_of(pod)["name"]
+        answer = await self._get(url_of(pod))
+        return None if answer is None else read(metadata_of(pod)["name"], answer[0])
+
+    async def _ask_report(self, pod: Document) -> frozenset[Lacking] | None:
+        answer = await self._get(url_of(pod, REPORT_PATH))
+        return None if answer is None else read_report(answer[0])
+
+    async def _get(self, url: str) -> tuple[Any] | None:
+        """The JSON of an answer, that of an empty object for one that is no success; None when there is none."""
         try:
-            async with self._http.get(url_of(pod), allow_redirects=False) as answer:
+            async with self._http.get(url, allow_redirects=False) as answer:
                 body = await answer.content.read(MOST_BYTES) if answer.status == 200 else b"{}"
                 while not answer.content.at_eof() and len(body) < MOST_BYTES:
                     body += await answer.content.read(MOST_BYTES)
-            return read(name, msgspec.json.decode(body))
+            return (msgspec.json.decode(body),)
         except (aiohttp.ClientError, OSError, ValueError, RecursionError):  # not UTF-8, not JSON, [[[[…
             return None
 
@@ -210,12 +230,12 @@ def is_ready(pod: Document) -> bool:
     return ready and bool(status.get("podIP")) and "deletionTimestamp" not in metadata_of(pod)
 
 
-def url_of(pod: Document) -> str:
+def url_of(pod: Document, path: str = PATH) -> str:
     """Where to ask."""
     address = pod["status"]["podIP"]
     ports = [port for container in pod["spec"]["containers"] for port in container.get("ports") or ()]
     port = next((port["containerPort"] for port in ports if port.get("name") == PORT_NAME), PORT)
-    return f"http://{f'[{address}]' if ':' in address else address}:{port}{PATH}"
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}{path}"
 
 
 def selector(deployment: Document) -> str:

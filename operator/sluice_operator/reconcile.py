@@ -196,7 +196,10 @@ class Reconciler:
         pods = self._acknowledgements.said(key) or ()
         self._tools.metrics.pods.labels(str(deployed.gateway)).set(len(pods))
         self._tools.metrics.pods_behind.labels(str(deployed.gateway)).set(self._acknowledgements.behind(key) or 0)
-        return replace(deployed, pods=pods, unasked=self._acknowledgements.failure(key))
+        acknowledgements = self._acknowledgements
+        return replace(
+            deployed, pods=pods, unasked=acknowledgements.failure(key), lacking=acknowledgements.lacking(key)
+        )
 
     async def _write_status(self, change: tuple[Subject, Status]) -> KubeError | None:
         """Write one status. A resource that can't take its own keeps no other from theirs."""

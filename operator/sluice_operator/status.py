@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sluice_config.codec import canonical
 from sluice_config.compile import ByGateway, Compiled, Gateway, Resources, compile_resources
-from sluice_config.conditions import Condition, Conditions, condition, conditions_of
+from sluice_config.conditions import LONGEST_MESSAGE, Condition, Conditions, condition, conditions_of
 from sluice_config.resources import CachePolicy, ResourceKey
 from sluice_config.snapshot import Cache, Provider, Route, Snapshot
 
@@ -47,13 +47,22 @@ class Acknowledgement:
     refused: Refusal | None = None
 
 
+class Lacking(NamedTuple):
+    """A model that a provider does not list, as pods report it, and the routes that name it, all by namespace/name."""
+
+    provider: str
+    model: str
+    routes: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """One gateway: what it should run, and what its Ready pods run.
 
     `known` has the parts of recent snapshots by digest: with it, a pod that still runs the previous one counts for all
     resources that have not changed since. `taken` says which object of somebody else is in the way, when one is;
-    `unwritten` why the configuration could not be written, when it could not; `unasked` why pods could not be found.
+    `unwritten` why the configuration could not be written, when it could not; `unasked` why pods could not be found;
+    `lacking` what its pods say that providers do not offer.
     """
 
     gateway: Gateway
@@ -65,6 +74,7 @@ class Deployed:
     taken: str = ""
     unwritten: str = ""
     unasked: str = ""
+    lacking: Sequence[Lacking] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,7 @@ class _View:
         self.models = {route.key: ",".join(route.models) for route in snapshot.routes}
         self.parts = deployed.known.get(deployed.digest) or parts_of(snapshot)
         self.with_credentials = {provider.key for provider in snapshot.providers if provider.credentials}
+        self.lacking = _by_resource(deployed.lacking)
 
     def runs(self, pod: Acknowledgement, key: ResourceKey) -> bool:
         """Whether the pod runs the resource as it should be."""
@@ -147,7 +158,7 @@ def _status(subject: Subject, views: Sequence[_View], store: str | None, now: da
         compiled = _with_name_taken(compiled, taken)
     programmed, pods = _programmed(subject.key, using, compiled)
     conditions = [found for found in compiled if found.type != "Ready"]
-    conditions += [programmed, _ready(compiled, programmed)]
+    conditions += [programmed, *_targets(subject.key, using), _ready(compiled, programmed)]
     summaries = {
         "models": next((view.models[subject.key] for view in using if subject.key in view.models), None),
         "store": store,
@@ -199,6 +210,29 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     if refusals:
         return Condition("Programmed", "False", "Refused", f"{pods}; {min(refusals)}"), pods
     return Condition("Programmed", "False", "Pending", f"{pods}{failures}"), pods
+
+
+def _targets(key: ResourceKey, using: Iterable[_View]) -> Iterator[Condition]:
+    """What pods report of targets, only when something is wrong: of most targets nothing is known."""
+    said = sorted({text for view in using for text in view.lacking.get(key, ())})
+    if said:
+        text = "; ".join(said)
+        text = text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
+        yield Condition("TargetsHealthy", "False", "ModelNotOffered", text)
+
+
+def _by_resource(lacking: Iterable[Lacking]) -> Mapping[ResourceKey, Sequence[str]]:
+    said: dict[ResourceKey, list[str]] = defaultdict(list)
+    for one in lacking:
+        namespace, _, name = one.provider.partition("/")
+        said[ResourceKey("ProviderPolicy", namespace, name)].append(
+            f"the provider does not list the model {one.model}, which {', '.join(one.routes)} would ask for"
+        )
+        for route in one.routes:
+            said[ResourceKey("ModelRoute", *route.split("/", 1))].append(
+                f"ProviderPolicy {name} does not list the model {one.model}"
+            )
+    return said
 
 
 def _failures(using: Iterable[Deployed]) -> str:

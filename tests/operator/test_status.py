@@ -8,7 +8,7 @@ import pytest
 
 from sluice_config.compile import Gateway, Resources, RoutesFrom, compile_resources
 from sluice_config.resources import ResourceKey
-from sluice_operator.status import Acknowledgement, Deployed, Refusal, Status, Subject, parts_of, statuses
+from sluice_operator.status import Acknowledgement, Deployed, Lacking, Refusal, Status, Subject, parts_of, statuses
 from tests.support.resources import cache, provider, route
 
 GATEWAY = Gateway("default", "sluice-gateway")
@@ -217,3 +217,35 @@ def test_a_route_without_targets_changes_with_who_can_answer_for_it():
     two = Resources([auto], [provider("a", models=models), provider("b", models=models)])
     parts = [parts_of(compile_resources(GATEWAY, resources).snapshot)[CHAT] for resources in (one, two)]
     assert parts[0] != parts[1]
+
+
+def test_a_model_that_is_not_offered_is_told_to_the_route_and_the_policy():
+    lacking = Lacking("default/mock", "gpt-9", ("default/chat", "default/other"))
+    told_now = told(SERVED, [deployed(SERVED, runs(), lacking=(lacking,))])
+    mock = ResourceKey("ProviderPolicy", "default", "mock")
+    for key in (CHAT, mock):
+        assert reasons(told_now[key])["TargetsHealthy"] == ("False", "ModelNotOffered")
+        assert reasons(told_now[key])["Ready"] == ("True", "Programmed")
+    assert message(told_now[CHAT], "TargetsHealthy") == "ProviderPolicy mock does not list the model gpt-9"
+    assert message(told_now[mock], "TargetsHealthy") == (
+        "the provider does not list the model gpt-9, which default/chat, default/other would ask for"
+    )
+    assert told(SERVED, [deployed(SERVED, runs(), lacking=(lacking,))], told_now, LATER) == {}
+    again = told(SERVED, [deployed(SERVED, runs())], told_now, LATER)
+    assert "TargetsHealthy" not in reasons(again[CHAT])
+
+
+def test_a_gateway_tells_nothing_of_what_it_does_not_serve():
+    """Else the pods of one gateway could write into the statuses of others' resources."""
+    elsewhere = Resources(
+        [*SERVED.routes, route("idle", ["idle"], [TARGET], gatewayRef={"name": "other"})], SERVED.providers
+    )
+    lacking = Lacking("default/nobody", "m", ("default/idle", "default/none"))
+    told_now = told(elsewhere, [deployed(elsewhere, runs(), lacking=(lacking,))])
+    assert all("TargetsHealthy" not in reasons(status) for status in told_now.values())
+
+
+def test_a_long_report_is_cut():
+    lacking = [Lacking("default/mock", f"model-{number:04}", ("default/chat",)) for number in range(500)]
+    told_now = told(SERVED, [deployed(SERVED, runs(), lacking=lacking)])
+    assert len(message(told_now[CHAT], "TargetsHealthy")) == 2000

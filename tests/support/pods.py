@@ -20,7 +20,10 @@ GATEWAY = "sluice-gateway"
 
 
 class Pods:
-    """The pods of a namespace's gateway. ``answers`` has what one says, by its place; else it runs what it should."""
+    """The pods of a namespace's gateway. ``answers`` has what one says, by its place; else it runs what it should.
+
+    ``reports`` has what one reports of its targets; else nothing is wrong with them. ``reported``: how often it did.
+    """
 
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self._plane, self._namespace = plane, namespace
@@ -28,6 +31,8 @@ class Pods:
         self._api = Api(plane.server, plane.ca_file, Identity((pki / "admin.crt", pki / "admin.key")))
         self._turn = threading.Lock()
         self.answers: dict[int, Any] = {}
+        self.reports: dict[int, Any] = {}
+        self.reported = 0
         self.port = 0
 
     def answer(self, place: int) -> Any:
@@ -74,9 +79,11 @@ def pods_of(plane: ControlPlane, namespace: str) -> Iterator[Pods]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             place = int(self.connection.getsockname()[0].rpartition(".")[2]) - 1
-            said = pods.answer(place)
+            reports = self.path == "/internal/report"
+            pods.reported += reports
+            said = pods.reports.get(place, {"modelsNotOffered": []}) if reports else pods.answer(place)
             body = said if isinstance(said, bytes) else json.dumps(said).encode()
-            self.send_response(200 if self.path == "/internal/config" else 404)
+            self.send_response(200 if reports or self.path == "/internal/config" else 404)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
