@@ -44,6 +44,9 @@ class Shape(StrEnum):
     COUNT_TOKENS = "count_tokens"
 
 
+_WHOLE = frozenset({Shape.EMBEDDINGS, Shape.COUNT_TOKENS})  # their answers never stream, whatever a body says
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One request body.
@@ -95,7 +98,7 @@ def parse(body: bytes, shape: Shape = Shape.CHAT) -> Call:
     stream = document.get("stream")
     if stream is not None and type(stream) is not bool:
         raise CallerError("stream must be true or false", param="stream")
-    return Call(body, document, model, stream is True, shape)
+    return Call(body, document, model, stream is True and shape not in _WHOLE, shape)
 
 
 def decode(body: bytes) -> Any:

@@ -84,7 +84,9 @@ def _translated(provider: Provider, call: Call, model: str, request_id: str, ima
     asked = Asked(document=call.document, model=model, id=request_id, created=int(time.time()))
     if dialect := registry.CHAT.get(call.shape):
         return _Translation(provider, dialect, asked, facts, images)
-    if (embedding := registry.EMBEDDINGS.get(call.shape)) and (adapter := provider.wire.embeddings):
+    embedding, adapter = registry.EMBEDDINGS.get(call.shape), provider.wire.embeddings
+    lacks = call.shape in provider.wire.native  # the shape has such an endpoint, and this vendor has not
+    if embedding and adapter and not lacks:
         return _Embedding(provider, embedding, adapter, asked, facts)
     raise UnsupportedParameter(f"{provider.vendor} has no {call.shape}", param="model")
 

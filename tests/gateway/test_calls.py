@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_gateway.calls import MAX_DEPTH, parse
+from sluice_gateway.calls import MAX_DEPTH, Shape, parse
 from sluice_gateway.errors import CallerError, InvalidJSON
 
 JSON = st.recursive(
@@ -206,3 +206,9 @@ def test_half_of_a_character_does_not_hide_a_second_model() -> None:
     call = parse(b'{"x":"\\ud800","model":"a","mod\\u0065l":"b"}')
     with pytest.raises(CallerError, match="more than once"):
         call.body_for("b")
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_only_what_has_a_stream_is_streamed(shape: Shape) -> None:
+    streams = parse(b'{"model":"a","stream":true}', shape).stream
+    assert streams is (shape not in {Shape.EMBEDDINGS, Shape.COUNT_TOKENS})
