@@ -49,7 +49,8 @@ class Outline:
             "created_at": started.created or asked.created,
             "model": started.model or asked.model,
         }
-        self._tier = asked.document.get("service_tier")
+        wanted = asked.document.get("service_tier")
+        self._tier = wanted if wanted in _TIERS else None
         self._echo = _json(_echo(asked.document))[1:]
 
     @property

@@ -248,9 +248,10 @@ async def test_events_reach_the_caller_while_the_provider_still_speaks() -> None
         assert (await stream.get_final_response()).output_text == "Hello"
 
 
-async def test_half_a_character_is_no_defect() -> None:
+@pytest.mark.parametrize("member", [b"instructions", b"service_tier"])
+async def test_half_a_character_is_no_defect(member: bytes) -> None:
     async with standing(says(whole({"content": "Hi"}))) as (_, sluice):
-        body = b'{"model":"chat","input":"a","instructions":"\\ud800"}'
+        body = b'{"model":"chat","input":"a","%b":"\\ud800"}' % member
         headers = {"content-type": "application/json"}
         async with sluice.session.post(sluice.url + PATH, data=body, headers=headers) as response:
             assert response.status in (200, 400)
