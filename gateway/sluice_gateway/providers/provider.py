@@ -41,6 +41,8 @@ class Provider:
 
     __slots__ = (
         "_base",
+        "_described",
+        "_described_with",
         "_endpoints",
         "_facts",
         "_headers",
@@ -104,6 +106,8 @@ class Provider:
         self._headers = _headers(self._said_headers, wire, key)
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._facts: dict[str, Facts] = {}
+        self._described: dict[str, Model | None] = {}
+        self._described_with: object = None
         origin = self.endpoint(wire.chat, "any").origin
         self._host = _naming(origin.host, urlsplit(base_url).netloc)
 
@@ -150,10 +154,15 @@ class Provider:
 
     def described(self, model: str) -> Model | None:
         """What the policy says of a model and, where it says nothing, what the provider lists, then the catalogue."""
-        listed = self.listing.find(model) if self.listing else None
-        return catalogue.completed(
-            self.models.get(model), listed.model if listed else None, catalogue.known(self.vendor, model)
-        )
+        listing = self.listing.models if self.listing else None
+        if self._described_with is not listing or len(self._described) >= _MOST_NAMES:
+            self._described, self._described_with = {}, listing
+        if model not in self._described:
+            listed = self.listing.find(model) if self.listing else None
+            self._described[model] = catalogue.completed(
+                self.models.get(model), listed.model if listed else None, catalogue.known(self.vendor, model)
+            )
+        return self._described[model]
 
     def _read_facts(self, model: str) -> Facts:
         said = catalogue.completed(self.models.get(model), catalogue.known(self.vendor, model))

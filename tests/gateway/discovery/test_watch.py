@@ -248,3 +248,17 @@ async def test_an_empty_list_accuses_nobody() -> None:
     await asked.follow(policy() + route("r", "p/b", models=("r",)))
     assert asked.discovery.missing() == []
     await asked.discovery.close()
+
+
+async def test_what_is_known_of_a_model_follows_the_list() -> None:
+    asked = Asked()
+    asked.answers["p"] = ["a"]
+    table = await asked.follow(policy() + ALL)
+    [made] = table.providers
+    assert made.described("a") is not None
+    assert made.described("b") is None
+    asked.answers["p"] = ["b"]
+    await asked.time.move(101)
+    assert made.described("a") is None
+    assert made.described("b") is not None
+    await asked.discovery.close()
