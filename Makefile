@@ -26,6 +26,7 @@ format: $(VENV)/.dev
 generate: $(VENV)/.dev
 	@$(BIN)/python -m sluice_config.crd crds
 	@$(BIN)/python -m sluice_config.unhonoured --write docs/known-weaknesses.md
+	@$(BIN)/python -m sluice_gateway.reference --write docs/providers.md
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench

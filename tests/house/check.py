@@ -31,6 +31,7 @@ CHECKS = (
     Check("house", (PYTHON, "-m", "pytest", "-q", "--no-header", "tests/house")),
     Check("crds", (PYTHON, "-m", "sluice_config.crd", "--check", "crds"), "make generate"),
     Check("docs", (PYTHON, "-m", "sluice_config.unhonoured", "--check", "docs/known-weaknesses.md"), "make generate"),
+    Check("providers", (PYTHON, "-m", "sluice_gateway.reference", "--check", "docs/providers.md"), "make generate"),
 )
 
 

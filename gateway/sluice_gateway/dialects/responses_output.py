@@ -28,7 +28,7 @@ _ID_LENGTH = 48
 _NOT_OF_IDS = re.compile(r"[^A-Za-z0-9_-]")
 
 # Why an answer is incomplete (API reference, "The response object", incomplete_details.reason).
-_CUT: Mapping[Finish, str] = {
+CUT: Mapping[Finish, str] = {
     Finish.LENGTH: "max_output_tokens",
     Finish.CONTEXT: "max_output_tokens",
     Finish.CONTENT_FILTER: "content_filter",
@@ -78,7 +78,7 @@ class Output:
     def finish(self, finish: Finish) -> bytes:
         """No more will come. What comes last is what was cut, if anything was."""
         if finish is not Finish.REFUSAL or not self._has_refused:
-            self.incomplete = _CUT.get(finish)
+            self.incomplete = CUT.get(finish)
         last = len(self._done) - 1
         self.finished = True
         return b"".join(

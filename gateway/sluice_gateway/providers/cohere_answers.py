@@ -26,7 +26,7 @@ FINISHES: Mapping[str, Finish] = {
     "TOOL_CALL": Finish.TOOL_CALLS,
 }
 
-_FAILURES: Mapping[str, tuple[FaultKind, int]] = {
+FAILURES: Mapping[str, tuple[FaultKind, int]] = {
     "ERROR": (FaultKind.FAILED, 502),
     "TIMEOUT": (FaultKind.TIMEOUT, 504),
 }
@@ -134,8 +134,8 @@ def finish_of(reason: str | None, *, calls: bool, error: str | None = None) -> F
 
     Raises ProviderFault where the generation has failed; ``error`` are Cohere's words on it.
     """
-    if reason in _FAILURES or error:
-        kind, status = _FAILURES.get(reason or "", (FaultKind.FAILED, 502))
+    if reason in FAILURES or error:
+        kind, status = FAILURES.get(reason or "", (FaultKind.FAILED, 502))
         message = words(error) or f"the generation ended with {reason}"
         raise ProviderFault(Fault(kind=kind, status=status, message=message))
     finish = FINISHES.get(reason or "", Finish.STOP)

@@ -14,10 +14,10 @@ from sluice_gateway.sse import BadEvent
 _LONGEST_WORDS = 64 * 1024  # of a provider's, to look at; how much is passed on is decided behind redaction
 
 # Words by which vendors say that the account has run dry, where the status alone does not (402 always does).
-_NO_CREDIT_CODES = frozenset(
+NO_CREDIT_CODES = frozenset(
     {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 )
-_NO_CREDIT_WORDS = ("credit balance", "insufficient balance", "exceeded your current quota", "out of credits")
+NO_CREDIT_WORDS = ("credit balance", "insufficient balance", "exceeded your current quota", "out of credits")
 
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LONGEST_WAIT = 86_400.0  # seconds; a day, as the longest of a policy's timeouts
@@ -111,7 +111,7 @@ _BY_STATUS: dict[int, FaultKind] = {
 def kind_of(status: int, code: str | None, message: str) -> FaultKind:
     """What a status means, but for words that say that the account has run dry."""
     lowered = message.lower()
-    if status in (400, 403, 429) and (code in _NO_CREDIT_CODES or any(words in lowered for words in _NO_CREDIT_WORDS)):
+    if status in (400, 403, 429) and (code in NO_CREDIT_CODES or any(words in lowered for words in NO_CREDIT_WORDS)):
         return FaultKind.NO_CREDIT
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -16,7 +16,7 @@ from sluice_gateway.providers.google_parts import ORIGIN
 from sluice_gateway.providers.google_replies import Blob, Candidate, Counts, Reply, WirePart
 
 # Reasons beside STOP ("FinishReason"). Those not named here end an answer as STOP does.
-_FINISHES = {
+FINISHES = {
     "MAX_TOKENS": Finish.LENGTH,
     "CONTINUATION": Finish.LENGTH,
     "SAFETY": Finish.CONTENT_FILTER,
@@ -34,7 +34,7 @@ _FINISHES = {
 }
 
 # The model has failed to answer: OpenAI's shape has no reason for it, and another target may do better.
-_FAILURES = frozenset(
+FAILURES = frozenset(
     {
         "MALFORMED_FUNCTION_CALL",
         "MALFORMED_RESPONSE",
@@ -94,10 +94,10 @@ def finish_of(candidate: Candidate, *, called: bool) -> Finish:
     Raises ProviderFault when the model has failed.
     """
     reason = candidate.finish_reason or "STOP"
-    if reason in _FAILURES:
+    if reason in FAILURES:
         message = f"{reason}: {words(candidate.finish_message) or 'the model has failed to answer'}"
         raise ProviderFault(Fault(kind=FaultKind.FAILED, status=502, message=message, code=reason.lower()))
-    return _FINISHES.get(reason) or (Finish.TOOL_CALLS if called else Finish.STOP)
+    return FINISHES.get(reason) or (Finish.TOOL_CALLS if called else Finish.STOP)
 
 
 def blocked(reply: Reply) -> bool:

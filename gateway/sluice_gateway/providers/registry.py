@@ -13,7 +13,7 @@ from sluice_gateway.providers.openai import OPENAI
 
 GROUP = "sluice.wires"
 
-_SHIPPED: Mapping[str, Wire] = {
+SHIPPED: Mapping[str, Wire] = {
     wire.name: wire for wire in (ANTHROPIC, AZURE, AZURE_V1, AZURE_V1_BASED, COHERE, GOOGLE, OPENAI, VERTEX)
 }
 
@@ -31,8 +31,8 @@ def wire_named(name: str) -> Wire | None:
 
     Raises UnusableWire.
     """
-    if name in _SHIPPED:
-        return _SHIPPED[name]
+    if name in SHIPPED:
+        return SHIPPED[name]
     for entry in entry_points(group=GROUP, name=name):
         return _checked(entry)
     return None
