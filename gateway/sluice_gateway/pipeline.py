@@ -161,7 +161,7 @@ class Pipeline:
 
     async def _relay(self, exchange: Exchange, candidate: Candidate, way: Way, answer: Answer) -> Reply | None:
         record, provider = exchange.record, candidate.target.provider
-        if theirs := answer.header("x-request-id"):
+        if theirs := answer.header("x-request-id") or answer.header("request-id"):  # the latter is Anthropic's
             record.provider_request_id = provider.redact(theirs)
         if not 200 <= answer.status < 300:
             body = await _error_body(answer)

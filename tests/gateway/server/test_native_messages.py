@@ -37,7 +37,7 @@ def in_front_of(url: str) -> Loaded:
 
 async def test_bytes_and_features_pass_and_the_callers_key_does_not() -> None:
     reply = {"type": "message", "content": [], "stop_reason": "end_turn", "usage": USAGE}
-    async with serve(says(json_answer(reply))) as upstream:
+    async with serve(says(json_answer(reply, headers=[("request-id", "req_theirs")]))) as upstream:
         async with gateway(in_front_of(upstream.url)) as sluice:
             headers = {"x-api-key": "theirs", "anthropic-beta": "one,two", "anthropic-version": "2024-01-01"}
             async with sluice.session.post(sluice.url + "/v1/messages", json=HELLO, headers=headers) as response:
@@ -49,6 +49,7 @@ async def test_bytes_and_features_pass_and_the_callers_key_does_not() -> None:
     assert request.headers["anthropic-beta"] == "one,two"
     assert request.headers["anthropic-version"] == "2023-06-01"
     assert (line["prompt_tokens"], line["cached_tokens"], line["completion_tokens"]) == (5, 2, 1)
+    assert line["provider_request_id"] == "req_theirs"
 
 
 @pytest.mark.parametrize("beta", ["a;b", "x" * 2000])
