@@ -5,7 +5,9 @@ they are hints. A document of words (``text`` or ``content``) becomes words, wit
 every provider can read those. Blocks of Anthropic's server tools are refused: their results mean nothing to others.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,21 +19,30 @@ from sluice_gateway.normal.parts import Document, Image, Part, Source, Text, Tho
 Reader = Callable[[Members], Iterable[Part]]
 
 
-def read_system(holder: Members, name: str) -> tuple[Part, ...]:
+class Content(NamedTuple):
+    """What was read. ``listed``: each part stands where the caller has its block."""
+
+    parts: tuple[Part, ...]
+    listed: bool = True
+
+
+def read_system(holder: Members, name: str) -> Content:
     """Instructions: a string, or blocks of text; none when they are absent."""
     return _content(holder, name, _SYSTEM, optional=True)
 
 
-def read_user(message: Members) -> tuple[Part, ...]:
-    """What a user says, and results of tools, in their order."""
-    return _content(message, "content", _USER)
+def read_user(message: Members) -> Content:
+    """What a user says, which may be nothing, and results of tools, in their order."""
+    content = _content(message, "content", _USER)
+    return content if content.parts else Content((Text(text=""),))
 
 
-def read_assistant(message: Members) -> tuple[Part, ...]:
+def read_assistant(message: Members) -> Content:
     """What the model has said, thought and called."""
+    content = _content(message, "content", _ASSISTANT)
     found: list[Part] = []
     seal: Seal | None = None
-    for part in _content(message, "content", _ASSISTANT):
+    for part in content.parts:
         if isinstance(part, _CallSeal):
             seal = part.seal
         elif isinstance(part, ToolCall) and seal is not None:
@@ -39,23 +50,22 @@ def read_assistant(message: Members) -> tuple[Part, ...]:
             seal = None
         else:
             found.append(part)
-    return tuple(found)
+    return Content(tuple(found), content.listed and len(found) == len(content.parts))
 
 
-def _content(holder: Members, name: str, readers: Mapping[str, Reader], *, optional: bool = False) -> tuple[Part, ...]:
+def _content(holder: Members, name: str, readers: Mapping[str, Reader], *, optional: bool = False) -> Content:
     content = holder.take(name)
     if type(content) is str:
-        return (Text(text=content),) if content else ()
+        return Content((Text(text=content),) if content else ())
     place = holder.place(name)
     if content is None:
         if optional:
-            return ()
+            return Content(())
         raise CallerError(f"{place} is missing", param=place)
     if type(content) is not list:
         raise CallerError(f"{place} must be a string or a list of blocks", param=place)
-    return tuple(
-        part for index, block in enumerate(content) for part in _parts(Members(block, f"{place}[{index}]"), readers)
-    )
+    read = [tuple(_parts(Members(block, f"{place}[{index}]"), readers)) for index, block in enumerate(content)]
+    return Content(tuple(itertools.chain.from_iterable(read)), all(len(parts) == 1 for parts in read))
 
 
 def _parts(block: Members, readers: Mapping[str, Reader]) -> Iterable[Part]:
@@ -111,7 +121,7 @@ def _document(block: Members) -> Iterator[Part]:
             yield Text(text="\n\n".join((*heading, source.needed_text("data"))), extra=block.rest())
             return
         yield from (Text(text=words) for words in heading)
-        yield from _content(source, "content", _WORDS)
+        yield from _content(source, "content", _WORDS).parts
         return
     if context:
         yield Text(text=context)
@@ -122,7 +132,7 @@ def _tool_result(block: Members) -> Iterator[Part]:
     yield ToolResult(
         call_id=block.needed_text("tool_use_id"),
         is_error=block.boolean("is_error") or False,
-        content=_content(block, "content", _RESULT, optional=True),
+        content=_content(block, "content", _RESULT, optional=True).parts,
         extra=block.rest(),
     )
 

@@ -10,11 +10,11 @@ under its JSON path, and is refused by that name, or dropped, as the provider's 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sluice_gateway.dialects.messages_content import read_assistant, read_system, read_user
+from sluice_gateway.dialects.messages_content import Content, read_assistant, read_system, read_user
 from sluice_gateway.dialects.reading import Members
 from sluice_gateway.errors import CallerError, UnsupportedParameter
 from sluice_gateway.normal.parts import Part, ToolResult
-from sluice_gateway.normal.requests import ChatRequest, Choosing, Format, Message, Reasoning, Tool, ToolChoice
+from sluice_gateway.normal.requests import ChatRequest, Choosing, Format, Message, Reasoning, Role, Tool, ToolChoice
 
 _NAMES: Mapping[str, str] = {
     "stop": "stop_sequences",
@@ -24,7 +24,7 @@ _NAMES: Mapping[str, str] = {
     "user": "metadata.user_id",
 }
 _NAMES_BY_EFFORT = {**_NAMES, "reasoning": "output_config.effort"}
-_READERS: Mapping[str, Callable[[Members], tuple[Part, ...]]] = {
+_READERS: Mapping[str, Callable[[Members], Content]] = {
     "user": read_user,
     "assistant": read_assistant,
     "system": lambda message: read_system(message, "content"),
@@ -103,44 +103,62 @@ def _stop(body: Members) -> tuple[str, ...]:
     return tuple(words)
 
 
+class _Results:
+    """What tools have answered in one turn. ``place`` as ``Message`` has it."""
+
+    __slots__ = ("parts", "place")
+
+    def __init__(self, place: str) -> None:
+        self.parts: list[Part] = []
+        self.place = place
+
+    def message(self) -> Message:
+        """As one message."""
+        return Message(role="tool", parts=tuple(self.parts), place=self.place)
+
+
 def _conversation(body: Members) -> tuple[Message, ...]:
-    found: list[Message | list[Part]] = []
-    if system := read_system(body, "system"):
+    found: list[Message | _Results] = []
+    if system := read_system(body, "system").parts:
         found.append(Message(role="system", parts=system))
-    turn = len(found)  # where results of tools belong: right behind the model's last words
-    empty = True
+    turn = first = len(found)  # where results of tools belong: right behind the model's last words
     for message in body.each("messages"):
-        empty = False
         role = message.needed_text("role")
         reader = _READERS.get(role)
         if reader is None:
             place = message.place("role")
             raise CallerError(f"{place} must be one of {', '.join(_READERS)}", param=place)
-        parts = reader(message)
+        content = reader(message)
         if role == "user":
-            _add_user(found, turn, parts, message.rest())
+            _add_user(found, turn, content, message)
             continue
-        found.append(Message(role="assistant" if role == "assistant" else "system", parts=parts, extra=message.rest()))
+        found.append(_said("assistant" if role == "assistant" else "system", content, message))
         if role == "assistant":
             turn = len(found)
-    if empty:
+    if len(found) == first:
         raise CallerError("messages must have at least one message", param="messages")
-    return tuple(item if isinstance(item, Message) else Message(role="tool", parts=tuple(item)) for item in found)
+    return tuple(item if isinstance(item, Message) else item.message() for item in found)
 
 
-def _add_user(found: list[Message | list[Part]], turn: int, parts: tuple[Part, ...], extra: dict[str, Any]) -> None:
+def _said(role: Role, content: Content, message: Members) -> Message:
+    place = message.path if content.listed else ""
+    return Message(role=role, parts=content.parts, extra=message.rest(), place=place)
+
+
+def _add_user(found: list[Message | _Results], turn: int, content: Content, message: Members) -> None:
     """Results of tools go to ``turn``, together with those that stand there; all else is said after them."""
-    results = [part for part in parts if isinstance(part, ToolResult)]
+    results = [part for part in content.parts if isinstance(part, ToolResult)]
     if results:
         there = found[turn] if turn < len(found) else None
-        if isinstance(there, list):
-            there.extend(results)
-        else:
-            found.insert(turn, list(results))
-        parts = tuple(part for part in parts if not isinstance(part, ToolResult))
-        if not parts:
+        if not isinstance(there, _Results):
+            there = _Results(message.path)
+            found.insert(turn, there)
+        there.parts += results
+        there.place = message.path if there.place == message.path else ""
+        content = Content(tuple(part for part in content.parts if not isinstance(part, ToolResult)), listed=False)
+        if not content.parts:
             return
-    found.append(Message(role="user", parts=parts, extra=extra))
+    found.append(_said("user", content, message))
 
 
 def _tool(tool: Members) -> Tool:

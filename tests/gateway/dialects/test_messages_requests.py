@@ -44,6 +44,12 @@ def parts_of(*blocks: Any) -> tuple[Part, ...]:
     return message.parts
 
 
+@pytest.mark.parametrize("content", ["", []])
+def test_a_user_may_say_nothing(content: Any) -> None:
+    [said] = read({"role": "user", "content": content}).messages
+    assert said.parts == (Text(text=""),)
+
+
 def test_hints_stay_with_their_parts() -> None:
     hint = {"cache_control": {"type": "ephemeral"}}
     assert parts_of({"type": "text", "text": "a", **hint}) == (Text(text="a", extra=hint),)
@@ -84,6 +90,7 @@ def test_results_of_tools_hold_blocks_and_failures() -> None:
             ),
             ToolResult(call_id="t2", content=()),
         ),
+        place="messages[2]",
     )
 
 
@@ -104,6 +111,32 @@ def test_results_stand_behind_their_calls_in_every_turn() -> None:
         "assistant",
         "tool",
         "user",
+    ]
+
+
+def test_messages_say_where_the_caller_has_them() -> None:
+    words = {"type": "document", "title": "t", "source": {"type": "content", "content": "a"}}
+    found = read(
+        HELLO,
+        user({"type": "text", "text": "a"}),
+        user(words),
+        assistant(use("t1"), use("t2")),
+        user(result("t1"), {"type": "text", "text": "b"}),
+        user(result("t2")),
+        assistant(use("t3")),
+        user(result("t3")),
+        system="Be brief.",
+    )
+    assert [(message.role, message.place) for message in found.messages] == [
+        ("system", ""),
+        ("user", "messages[0]"),
+        ("user", "messages[1]"),
+        ("user", ""),
+        ("assistant", "messages[3]"),
+        ("tool", ""),
+        ("user", ""),
+        ("assistant", "messages[6]"),
+        ("tool", "messages[7]"),
     ]
 
 
