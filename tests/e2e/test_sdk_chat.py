@@ -232,9 +232,31 @@ def test_documents(client: openai.OpenAI, wire: str) -> None:
     assert said == f"I see application/pdf of {PDF_SIZE} bytes."
 
 
+@every_provider
+def test_log_probabilities(client: openai.OpenAI, wire: str) -> None:
+    if "logprobs" in LACKS.get(wire, ()):
+        return  # see the refusals below
+    question: Any = {"model": wire, "messages": asked("Count to 3"), "logprobs": True}
+    if "top_logprobs" not in LACKS.get(wire, ()):
+        question["top_logprobs"] = 1
+    whole = client.chat.completions.create(**question).choices[0].logprobs
+    chunks = list(client.copy().chat.completions.create(**question, stream=True))
+    streams = [choice.logprobs.content or [] for chunk in chunks for choice in chunk.choices if choice.logprobs]
+    assert whole is not None
+    assert [(one.token, one.logprob) for one in whole.content or ()] == [("1", -0.5), (" 2", -0.5), (" 3", -0.5)]
+    assert [one for part in streams for one in part] == whole.content
+
+
 @pytest.mark.parametrize(("wire", "name"), [(wire, name) for wire, names in LACKS.items() for name in sorted(names)])
 def test_what_a_provider_cannot_do_is_refused_by_name(client: openai.OpenAI, wire: str, name: str) -> None:
-    values: dict[str, Any] = {"n": 2, "seed": 1, "logprobs": True, "presence_penalty": 0.5, "logit_bias": {"1": 1}}
+    values: dict[str, Any] = {
+        "n": 2,
+        "seed": 1,
+        "logprobs": True,
+        "presence_penalty": 0.5,
+        "logit_bias": {"1": 1},
+        "top_logprobs": 1,
+    }
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(
             model=wire, messages=asked("Say yes"), extra_body={name: values.get(name, False), "tools": TOOLS}

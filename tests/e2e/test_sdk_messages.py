@@ -202,6 +202,24 @@ def test_pictures_and_documents(client: anthropic.Anthropic, wire: str) -> None:
 
 
 @every_provider
+def test_results_with_pictures_and_words_behind_them(client: anthropic.Anthropic, wire: str) -> None:
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    used = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "18"}, picture]}
+    messages: Any = [
+        *asked("What is the weather in Paris?"),
+        {"role": "assistant", "content": [{"type": "text", "text": "I look."}, used]},
+        {"role": "user", "content": [result, {"type": "text", "text": "And?"}]},
+    ]
+    question: Any = {"model": wire, "max_tokens": 99, "messages": messages, "tools": TOOLS}
+    if wire == "cohere":
+        with pytest.raises(anthropic.BadRequestError, match="cohere does not take anything but text in results"):
+            client.messages.create(**question)
+    else:
+        assert text_of(client.messages.create(**question)) == "The tools say: 18"
+
+
+@every_provider
 def test_reasoning_survives_a_turn(client: anthropic.Anthropic, wire: str) -> None:
     thinking = {"type": "adaptive"} if wire == "anthropic" else {"type": "enabled", "budget_tokens": 1024}
     calls, last = call_and_answer(client, f"{wire}-thinker", "What is the weather in Paris?", thinking=thinking)

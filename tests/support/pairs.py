@@ -25,5 +25,5 @@ LACKS: Mapping[str, frozenset[str]] = {
     "google": frozenset({"logit_bias", "parallel_tool_calls"}),
     "vertex": frozenset({"logit_bias", "parallel_tool_calls"}),
     "ollama": frozenset({"tool_choice", "logit_bias"}),
-    "cohere": frozenset({"n", "logit_bias", "parallel_tool_calls"}),
+    "cohere": frozenset({"n", "logit_bias", "parallel_tool_calls", "top_logprobs"}),
 }

@@ -1,6 +1,5 @@
 """The model: a pure function from a conversation to an answer, made of rules."""
 
-import itertools
 import json
 import re
 from dataclasses import replace
@@ -48,14 +47,8 @@ def _turn_tokens(turn: Turn) -> int:
     return 1 + 10 * len(turn.media) + sum(len(tokens(text)) for text in (turn.text, *turn.results, *calls))
 
 
-def _results(conversation: Conversation) -> list[str]:
-    """What tools have answered last, in order."""
-    latest = itertools.takewhile(lambda turn: turn.role == "tool", reversed(conversation.turns))
-    return [result for turn in reversed(list(latest)) for result in turn.results]
-
-
 def _thought(conversation: Conversation) -> str:
-    about = " ".join(_results(conversation)) or conversation.asked
+    about = " ".join(conversation.results) or conversation.asked
     return f"I am to think about this: {' '.join(about.split())}"
 
 
@@ -76,7 +69,7 @@ def _in_words(begun: Answer, conversation: Conversation) -> Answer:
 
 
 def _reply(conversation: Conversation) -> str:
-    if results := _results(conversation):
+    if results := conversation.results:
         return f"The tools say: {' '.join(results)}"
     said = conversation.asked
     if found := _SAY.search(said):

@@ -63,7 +63,16 @@ def chat(ask: Ask) -> Reply | Events:
         raise refused(f"model '{request.model}' not found, make sure the correct model ID was used", status=404)
     _check(request)
     message = _message(request, brain.answer(conversation_of(request)), ask.number)
-    return Events(_stream(message)) if request.stream else Reply(message)
+    if request.stream:
+        return Events(_stream(message, logprobs=bool(request.logprobs)))
+    if request.logprobs:
+        words = (block["text"] for block in message["message"].get("content", ()) if block["type"] == "text")
+        message["logprobs"] = [_logprob(token) for text in words for token in tokens(text)]
+    return Reply(message)
+
+
+def _logprob(token: str) -> dict[str, Any]:
+    return {"text": token, "token_ids": [1], "logprobs": [-0.5]}
 
 
 def _check(request: ChatRequest) -> None:
@@ -120,11 +129,11 @@ def _called(call: Call, number: int, place: int) -> dict[str, Any]:
     return {"id": identity, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
-def _stream(whole: dict[str, Any]) -> Iterator[bytes]:
+def _stream(whole: dict[str, Any], *, logprobs: bool) -> Iterator[bytes]:
     empty = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     events = [
         {"id": whole["id"], "type": "message-start", "delta": {"message": empty}},
-        *_content_events(whole["message"].get("content", [])),
+        *_content_events(whole["message"].get("content", []), logprobs=logprobs),
         *_tool_events(whole["message"]),
         {"type": "message-end", "delta": {"finish_reason": whole["finish_reason"], "usage": whole["usage"]}},
     ]
@@ -133,13 +142,14 @@ def _stream(whole: dict[str, Any]) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-def _content_events(content: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+def _content_events(content: list[dict[str, str]], *, logprobs: bool) -> Iterator[dict[str, Any]]:
     for index, block in enumerate(content):
         kind = block["type"]
         begun = {"content": {"type": kind, kind: ""}}
         yield {"type": "content-start", "index": index, "delta": {"message": begun}}
         for token in tokens(block[kind]):
-            yield {"type": "content-delta", "index": index, "delta": {"message": {"content": {kind: token}}}}
+            rest = {"logprobs": _logprob(token)} if logprobs and kind == "text" else {}
+            yield {"type": "content-delta", "index": index, "delta": {"message": {"content": {kind: token}}}, **rest}
         yield {"type": "content-end", "index": index}
 
 

@@ -1,5 +1,6 @@
 """What the model is asked and what it answers, in no provider's words."""
 
+import itertools
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -77,6 +78,12 @@ class Conversation:
             elif turn.role == "assistant" and not turn.calls and words:
                 break
         return "\n".join(words)
+
+    @property
+    def results(self) -> list[str]:
+        """What tools have answered to the model's last calls, in order."""
+        latest = itertools.takewhile(lambda turn: turn.role != "assistant", reversed(self.turns))
+        return [result for turn in reversed(list(latest)) for result in turn.results]
 
 
 class Finish(StrEnum):

@@ -67,6 +67,9 @@ def _generate(ask: Ask) -> Reply | Events:
     config = request.generation_config or GenerationConfig()
     shows = bool(config.thinking_config and config.thinking_config.include_thoughts)
     whole = _response(said, model, ask.number, shows=shows, candidates=config.candidate_count or 1)
+    if config.response_logprobs:
+        for candidate in whole.get("candidates", ()):
+            candidate["logprobsResult"] = _logprobs(said.text, config.logprobs or 0)
     if action == "generateContent":
         return Reply(whole)
     if action != "streamGenerateContent":
@@ -94,6 +97,11 @@ def _response(said: Answer, model: str, number: int, *, shows: bool, candidates:
     return {"candidates": found, **tail}
 
 
+def _logprobs(text: str, top: int) -> dict[str, Any]:
+    chosen = [{"token": token, "tokenId": number, "logProbability": -0.5} for number, token in enumerate(tokens(text))]
+    return {"chosenCandidates": chosen, "topCandidates": [{"candidates": [one] * min(top, 1)} for one in chosen]}
+
+
 def _parts(said: Answer, model: str, number: int, *, shows: bool) -> Iterator[dict[str, Any]]:
     if said.thought and shows:
         yield {"text": said.thought, "thought": True}
@@ -118,9 +126,18 @@ def _stream(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
     early["totalTokenCount"] = usage["promptTokenCount"]
     for candidate in whole.get("candidates", ()):
         for part in _pieces(candidate["content"].get("parts", ())):
-            piece = {"content": {"role": "model", "parts": [part]}, "index": candidate["index"]}
+            piece: dict[str, Any] = {"content": {"role": "model", "parts": [part]}, "index": candidate["index"]}
+            if "logprobsResult" in candidate and "text" in part and "thought" not in part:
+                piece["logprobsResult"] = _logprobs(part["text"], 1)
             yield {**whole, "candidates": [piece], "usageMetadata": early}
-    ends = [{**one, "content": {"role": "model", "parts": [_last(one)]}} for one in whole.get("candidates", ())]
+    ends = [
+        {
+            "content": {"role": "model", "parts": [_last(one)]},
+            "finishReason": one["finishReason"],
+            "index": one["index"],
+        }
+        for one in whole.get("candidates", ())
+    ]
     yield {**whole, **({"candidates": ends} if ends else {})}
 
 

@@ -62,7 +62,7 @@ def calls_for(conversation: Conversation) -> tuple[Call, ...]:
         wanted = [(tool, text) for tool in tools if tool.name == choice[1:]]
     elif choice == "required":
         wanted = _wanted(tools, text) or [(tools[0], text)]
-    elif conversation.turns[-1].role == "tool":
+    elif conversation.results:
         return ()
     else:
         wanted = _wanted(tools, text)
