@@ -1,6 +1,9 @@
 """The model server by itself: the providers' own clients find in it what their references promise."""
 
+import asyncio
 import re
+import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import anthropic
@@ -17,6 +20,7 @@ from tests.support.model_server.conversation import Conversation, Finish, Tool, 
 from tests.support.model_server.exchange import KEY
 from tests.support.model_server.schemas import instance
 
+ROOT = Path(__file__).parents[2]
 HELLO: Any = [{"role": "user", "content": "Say exactly: Hello there!"}]
 WEATHER = Tool(
     "get_weather",
@@ -168,3 +172,18 @@ def test_local_servers_tell_what_they_have(site: Site) -> None:
     tags, running = (httpx.get(f"{site.models}/ollama/api/{name}").json()["models"] for name in ("tags", "ps"))
     assert {model["name"] for model in running} < {model["name"] for model in tags}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", running[0]["expires_at"])
+
+
+async def test_it_runs_by_itself() -> None:
+    command = (sys.executable, "-m", "tests.support.model_server")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+    try:
+        assert process.stdout
+        url, key = re.findall(rb"(http://\S+) takes the key (\S+)", await process.stdout.readline())[0]
+        async with httpx.AsyncClient() as client:
+            headers = {"authorization": f"Bearer {key.decode()}"}
+            listed = await client.get(f"{url.decode()}/openai/v1/models", headers=headers)
+    finally:
+        process.terminate()
+        await process.wait()
+    assert listed.json()["data"][0]["id"] == "gpt-4o-mini"
