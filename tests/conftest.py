@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.golden import Golden
 
@@ -31,20 +33,28 @@ LONGEST = (  # with real pods, which are mostly waited for: begun last, they wou
     "tests/e2e/test_laptop.py",
 )
 """The files that take longest, in the order in which they are begun."""
+TOGETHER = frozenset(LONGEST[:3])
+"""Files whose tests share one installation, and so one worker."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first. Workers take whole files in this order, or what shares an expensive fixture."""
+    """The longest files first."""
     places = {file: place for place, file in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(_file(item), len(places)))
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_file(item)))
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
-def _file(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+class ByFile(LoadScopeScheduling):
+    """Gives whole files to workers, in their order, and what shares an installation to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "one installation" if file in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """For every run with several workers."""
+    return ByFile(config, log)
 
 
 @pytest.fixture

@@ -21,9 +21,16 @@ from tests.cluster.preconditions import cannot_build, cannot_run, required
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
-PYTEST = ("-m", "pytest", "--dist", "loadgroup", "--no-loadscope-reorder", "-q")  # files in the order of conftest.py
-UNIT_WORKERS, WORKERS = ("-n", "2"), ("-n", "3")
-"""Of two cores: tests with a cluster mostly wait, tests of units never."""
+PYTEST = (
+    "-m",
+    "pytest",
+    "-n",
+    "2",
+    "--dist",
+    "loadfile",
+    "--no-loadscope-reorder",
+    "-q",
+)  # in the order of conftest.py
 UNIT_LAYER = ("-m", "not slow", "--ignore=tests/e2e", "--ignore=tests/house")
 SUMMARY = re.compile(r"^(=+ )?\d+ (passed|failed|error|skipped).* in [\d.]+ ?s")
 
@@ -55,7 +62,7 @@ def works(python: str) -> bool:
 def whole_suite() -> tuple[bool, str]:
     """All tests, and how many of the lines they run, in this process's children too."""
     shutil.rmtree(ROOT / ".cache" / "coverage", ignore_errors=True)
-    code, summary = run(PYTHON, "-m", "coverage", "run", *PYTEST, *WORKERS)
+    code, summary = run(PYTHON, "-m", "coverage", "run", *PYTEST)
     run(PYTHON, "-m", "coverage", "combine", "--quiet")
     covered, _ = run(PYTHON, "-m", "coverage", "report")
     version = ".".join(map(str, sys.version_info[:2]))
@@ -73,7 +80,7 @@ def unit_layer() -> tuple[bool, str]:
     made, _ = run("make", "-s", "--no-print-directory", ".venv-3.13/.dev", f"PYTHON_3_13={python}")
     if made != 0:
         return False, "Python 3.13, unit layer: its environment could not be made"
-    code, summary = run(str(ROOT / ".venv-3.13/bin/python"), *PYTEST, *UNIT_WORKERS, *UNIT_LAYER)
+    code, summary = run(str(ROOT / ".venv-3.13/bin/python"), *PYTEST, *UNIT_LAYER)
     return code == 0, f"Python 3.13, unit layer:\n{summary}"
 
 

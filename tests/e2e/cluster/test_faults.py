@@ -11,7 +11,7 @@ import pytest
 from tests.support.callers import HELLO, Streams, sdk, traffic
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STREAMS = 50
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -11,7 +11,7 @@ from tests.support.callers import HELLO, Provider, provider, sdk, traffic
 from tests.support.cluster import KubectlFailed
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 OLD, NEW = "sk-old-canary", "sk-new-canary"
 RESOURCES = """

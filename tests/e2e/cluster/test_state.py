@@ -5,7 +5,7 @@ import pytest
 from tests.support.cluster import KubectlFailed
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("installation")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def redis(installation: Installation, *command: str, password: str = "") -> str:
