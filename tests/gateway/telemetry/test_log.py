@@ -122,6 +122,11 @@ FIELDS: dict[str, Any] = {
     "completion_tokens": 14,
     "cached_tokens": 0,
     "reasoning_tokens": 0,
+    "cache_write_tokens": 0,
+    "cache_write_1h_tokens": 0,
+    "audio_prompt_tokens": 0,
+    "audio_completion_tokens": 0,
+    "estimated": False,
 }
 NOT_REPORTED = {"prompt_tokens": None, "completion_tokens": None}
 FAILED = {"target": "up/gpt", "status": None, "reason": "connection failed", "milliseconds": 1.0}
@@ -131,6 +136,7 @@ FAILED = {"target": "up/gpt", "status": None, "reason": "connection failed", "mi
     ("fields", "text"),
     [
         ({}, "200 chat -> mock/m, 12 ms, 3+14 tokens"),
+        ({"estimated": True}, "200 chat -> mock/m, 12 ms, about 3+14 tokens"),
         ({"stream": True, **NOT_REPORTED}, "200 chat -> mock/m, 12 ms, first byte 12 ms"),
         (
             {"attempts": 2, "failed_attempts": [FAILED]},
