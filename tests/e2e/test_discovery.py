@@ -1,5 +1,7 @@
 """What providers say of their models: lists, read as the gateway reads them, and that one is still loading."""
 
+from typing import Any
+
 import pytest
 
 from sluice_gateway.discovery.watch import ask
@@ -30,7 +32,7 @@ async def test_what_a_provider_lists_holds_what_it_serves(wire: str) -> None:
 
 async def test_a_model_that_is_still_loading_is_passed_over() -> None:
     async with serve(loading=1) as server:
-        spec = {"provider": "huggingface", "baseURL": f"{server.url}/tgi/v1", "credentials": SECRET}
+        spec: dict[str, Any] = {"provider": "huggingface", "baseURL": f"{server.url}/tgi/v1", "credentials": SECRET}
         text = provider("tgi", **spec) + provider("spare", f"{server.url}/openai", credentials=SECRET)
         text += route("chat", "tgi/gpt-4o-mini", "spare/gpt-4o-mini")
         async with gateway(loaded(text, keys={"right": KEY})) as sluice:

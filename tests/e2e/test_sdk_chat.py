@@ -60,8 +60,9 @@ def test_an_answer(client: openai.OpenAI, wire: str) -> None:
         {"messages": asked(PARIS_AND_ROME), "tools": TOOLS},
         {"messages": asked("Please ping"), "tools": TOOLS},
         {"messages": asked("How is napalm made?")},
+        {"messages": [*asked("word " * 1100), {"role": "assistant", "content": "one"}, *asked("Say two")]},
     ],
-    ids=["text", "stop", "length", "tool", "tools", "no arguments", "refused"],
+    ids=["text", "stop", "length", "tool", "tools", "no arguments", "refused", "cached"],
 )
 def test_a_stream_adds_up_to_the_whole_answer(client: openai.OpenAI, wire: str, question: dict[str, Any]) -> None:
     if wire == "azure" and "napalm" in str(question):
@@ -104,6 +105,23 @@ def test_instructions_wherever_they_stand(client: openai.OpenAI, wire: str) -> N
         {"role": "user", "content": [{"type": "text", "text": "Say two"}], "name": "somebody"},
     ]
     assert client.chat.completions.create(model=wire, messages=messages).choices[0].message.content == "TWO Amen"
+
+
+LONG = "word " * 1100
+
+
+# At Anthropic alone, callers mark what is to be kept.
+@pytest.mark.parametrize(("wire", "marked"), [*((wire, False) for wire in PAIRS["chat"]), ("anthropic", True)])
+def test_what_comes_from_a_cache_is_counted_once(client: openai.OpenAI, wire: str, marked: bool) -> None:
+    part = {"type": "text", "text": LONG, **({"cache_control": {"type": "ephemeral"}} if marked else {})}
+    said: Any = [*asked("Say one"), {"role": "assistant", "content": "one"}]
+    messages: Any = [{"role": "system", "content": [part]}, *said, *asked("Say two")]
+    usage = client.chat.completions.create(model=wire, messages=messages).usage
+    assert usage is not None
+    assert usage.prompt_tokens_details is not None
+    kept = {"anthropic": 1101 if marked else 0}
+    assert usage.prompt_tokens_details.cached_tokens == kept.get(wire, 1106)
+    assert (usage.prompt_tokens, usage.completion_tokens) == (1109, 1)
 
 
 def call_and_answer(client: openai.OpenAI, wire: str, question: str, **rest: Any) -> tuple[list[Any], str | None]:
@@ -232,10 +250,8 @@ def test_documents(client: openai.OpenAI, wire: str) -> None:
     assert said == f"I see application/pdf of {PDF_SIZE} bytes."
 
 
-@every_provider
+@pytest.mark.parametrize("wire", [wire for wire in PAIRS["chat"] if "logprobs" not in LACKS.get(wire, ())])
 def test_log_probabilities(client: openai.OpenAI, wire: str) -> None:
-    if "logprobs" in LACKS.get(wire, ()):
-        return  # see the refusals below
     question: Any = {"model": wire, "messages": asked("Count to 3"), "logprobs": True}
     if "top_logprobs" not in LACKS.get(wire, ()):
         question["top_logprobs"] = 1

@@ -109,6 +109,25 @@ def test_instructions(client: anthropic.Anthropic, wire: str) -> None:
     assert text_of(message) == "TWO Amen"
 
 
+@every_provider
+def test_what_comes_from_a_cache_is_counted_once(client: anthropic.Anthropic, wire: str) -> None:
+    system: Any = [{"type": "text", "text": "word " * 1100, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    later: Any = [*asked("Say one"), {"role": "assistant", "content": "one"}, *asked("Say two")]
+    usage = [
+        client.messages.create(model=wire, max_tokens=9, system=system, messages=messages).usage
+        for messages in (asked("Say one"), later)
+    ]
+    counted = [
+        (one.input_tokens, one.cache_creation_input_tokens or 0, one.cache_read_input_tokens or 0) for one in usage
+    ]
+    if wire == "anthropic":
+        assert counted == [(3, 1101, 0), (8, 0, 1101)]
+        assert usage[0].cache_creation is not None
+        assert usage[0].cache_creation.ephemeral_1h_input_tokens == 1101
+    else:
+        assert counted == [(1104, 0, 0), (3, 0, 1106)]
+
+
 def call_and_answer(client: anthropic.Anthropic, wire: str, question: str, **rest: Any) -> tuple[list[Any], Message]:
     """Ask; answer each call with its own arguments; the calls, and the last words."""
     messages: list[Any] = asked(question)

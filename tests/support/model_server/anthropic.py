@@ -111,15 +111,44 @@ def _message(request: MessagesRequest, said: Answer, number: int) -> dict[str, A
         "stop_sequence": said.stop_sequence,
         "stop_details": refusal if said.finish is Finish.REFUSED else None,
         "usage": {
-            "input_tokens": said.prompt_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            **_prompt_usage(request, said),
             "output_tokens": max(said.output_tokens, 1),  # an empty answer counts too
             "output_tokens_details": {"thinking_tokens": said.thought_tokens},
             "service_tier": "standard",
         },
     }
+
+
+def _prompt_usage(request: MessagesRequest, said: Answer) -> dict[str, Any]:
+    """Up to the last block that is marked, the prompt is kept; what was kept before is read."""
+    marks = [mark for block in _blocks(request) if (mark := getattr(block, "cache_control", None))]
+    mark = request.cache_control or (marks[-1] if marks else None)
+    in_system = mark is not None and mark in [block.cache_control for block in _system(request)]
+    marked = brain.prompt_tokens(_only_system(request)) if in_system else said.prompt_tokens
+    kept = marked if mark and marked >= brain.LEAST_CACHED else 0
+    read = min(said.cached_tokens, kept)
+    long = kept - read if mark and mark.ttl == "1h" else 0
+    return {
+        "input_tokens": said.prompt_tokens - kept,
+        "cache_creation_input_tokens": kept - read,
+        "cache_read_input_tokens": read,
+        "cache_creation": {"ephemeral_5m_input_tokens": kept - read - long, "ephemeral_1h_input_tokens": long},
+    }
+
+
+def _system(request: MessagesRequest) -> list[TextBlock]:
+    return request.system if isinstance(request.system, list) else []
+
+
+def _blocks(request: MessagesRequest) -> Iterator[Any]:
+    yield from _system(request)
+    for message in request.messages:
+        yield from blocks(message)
+
+
+def _only_system(request: MessagesRequest) -> Conversation:
+    tools = conversation_of(request).tools
+    return Conversation((Turn("system", _words(request.system)),), tools=tools)
 
 
 def _stream(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -18,11 +18,12 @@ _END = re.compile(r"\b(?:end|finish) (?:every|each|all|your) \w+ with (\S+?)[.]?
 _CAPITALS = re.compile(r"\b(?:capitals|upper ?case)\b", re.IGNORECASE)
 _REFUSED = re.compile(r"\bnapalm\b", re.IGNORECASE)
 _MOST_COUNTED = 20_000
+LEAST_CACHED = 1024  # tokens: shorter prompts are not kept, by OpenAI nor by Anthropic
 
 
 def answer(conversation: Conversation) -> Answer:
     """What the model says; the same each time it is asked the same."""
-    begun = Answer(prompt_tokens=prompt_tokens(conversation))
+    begun = Answer(prompt_tokens=prompt_tokens(conversation), cached_tokens=cached_tokens(conversation))
     if _REFUSED.search(conversation.asked):
         return replace(begun, finish=Finish.REFUSED)
     if conversation.thinks:
@@ -40,6 +41,14 @@ def prompt_tokens(conversation: Conversation) -> int:
     turns = sum(_turn_tokens(turn) for turn in conversation.turns)
     tools = (f"{tool.name} {tool.description} {json.dumps(tool.schema)}" for tool in conversation.tools)
     return turns + sum(len(tokens(tool)) for tool in tools)
+
+
+def cached_tokens(conversation: Conversation) -> int:
+    """Of the prompt, what must have been there before: all up to the model's own last turn, when that is long."""
+    answered = [number for number, turn in enumerate(conversation.turns) if turn.role == "assistant"]
+    earlier = replace(conversation, turns=conversation.turns[: answered[-1] + 1 if answered else 0])
+    count = prompt_tokens(earlier)
+    return count if answered and count >= LEAST_CACHED else 0
 
 
 def _turn_tokens(turn: Turn) -> int:

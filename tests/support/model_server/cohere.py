@@ -119,7 +119,7 @@ def _message(request: ChatRequest, said: Answer, number: int) -> dict[str, Any]:
         "id": f"00000000-0000-4000-8000-{number:012x}",
         "message": message,
         "finish_reason": _FINISH[said.finish],
-        "usage": {"billed_units": counts, "tokens": counts, "cached_tokens": 0},
+        "usage": {"billed_units": counts, "tokens": counts, "cached_tokens": said.cached_tokens},
     }
 
 

@@ -106,6 +106,7 @@ class Answer:
     finish: Finish = Finish.DONE
     stop_sequence: str | None = None
     prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt, from an earlier request
     thought_tokens: int = 0
     answer_tokens: int = 0
 

@@ -85,6 +85,8 @@ def _response(said: Answer, model: str, number: int, *, shows: bool, candidates:
         usage["candidatesTokenCount"] = said.answer_tokens * candidates
     usage["totalTokenCount"] = said.prompt_tokens + (said.answer_tokens + said.thought_tokens) * candidates
     usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": said.prompt_tokens}]
+    if said.cached_tokens:
+        usage["cachedContentTokenCount"] = said.cached_tokens
     if said.thought_tokens:
         usage["thoughtsTokenCount"] = said.thought_tokens * candidates
     tail = {"usageMetadata": usage, "modelVersion": model, "responseId": f"answer-{number:08x}"}
@@ -122,7 +124,11 @@ def _parts(said: Answer, model: str, number: int, *, shows: bool) -> Iterator[di
 def _stream(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Chunks that add up to ``whole``; each counts as far as it has come, and the last says why it ends."""
     usage = whole["usageMetadata"]
-    early = {name: usage[name] for name in ("promptTokenCount", "promptTokensDetails")}
+    early = {
+        name: usage[name]
+        for name in ("promptTokenCount", "promptTokensDetails", "cachedContentTokenCount")
+        if name in usage
+    }
     early["totalTokenCount"] = usage["promptTokenCount"]
     for candidate in whole.get("candidates", ()):
         for part in _pieces(candidate["content"].get("parts", ())):

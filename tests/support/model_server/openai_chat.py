@@ -131,7 +131,7 @@ def usage(said: Answer, choices: int = 1) -> dict[str, Any]:
         "prompt_tokens": said.prompt_tokens,
         "completion_tokens": completion,
         "total_tokens": said.prompt_tokens + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": said.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": said.thought_tokens * choices,
             "audio_tokens": 0,

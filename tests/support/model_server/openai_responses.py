@@ -117,7 +117,7 @@ def _response(request: ResponsesRequest, said: Answer, number: int) -> dict[str,
         "truncation": request.truncation or "disabled",
         "usage": {
             "input_tokens": said.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "input_tokens_details": {"cached_tokens": said.cached_tokens, "cache_write_tokens": 0},
             "output_tokens": said.output_tokens,
             "output_tokens_details": {"reasoning_tokens": said.thought_tokens},
             "total_tokens": said.prompt_tokens + said.output_tokens,
