@@ -16,6 +16,7 @@ NOT_HONOURED: Final = "NotHonoured"
 Path = tuple[tuple[str, str], ...]
 """Names of nested fields, each as users write it and as attribute."""
 
+
 def _always(_: Any) -> bool:
     return True
 
