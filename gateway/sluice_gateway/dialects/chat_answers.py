@@ -94,7 +94,7 @@ def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
         message["images"] = [image_of(image) for image in images]
     for part in parts:
         if isinstance(part, Audio):
-            message["audio"] = {"id": part.id, "data": part.data, "transcript": part.transcript, "expires_at": 0}
+            message["audio"] = audio_of(part)
     return message
 
 
@@ -120,6 +120,11 @@ def tool_call(call: ToolCall) -> dict[str, Any]:
     if call.signature is not None:
         body["extra_content"] = {call.origin: {"thought_signature": call.signature}}
     return body
+
+
+def audio_of(audio: Audio) -> dict[str, Any]:
+    """Sound that a model has made. Nobody keeps it, so that it has expired."""
+    return {"id": audio.id, "data": audio.data, "transcript": audio.transcript, "expires_at": 0}
 
 
 def image_of(image: Image) -> dict[str, Any]:

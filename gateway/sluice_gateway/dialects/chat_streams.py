@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sluice_gateway.dialects.chat_answers import REASONS, identity, image_of, reasoning_detail, usage_of
+from sluice_gateway.dialects.chat_answers import REASONS, audio_of, identity, image_of, reasoning_detail, usage_of
 from sluice_gateway.dialects.dialect import Asked
 from sluice_gateway.normal.answers import (
     Delta,
@@ -21,7 +21,7 @@ from sluice_gateway.normal.answers import (
     ThoughtDelta,
     ToolCallDelta,
 )
-from sluice_gateway.normal.parts import Image, Thought
+from sluice_gateway.normal.parts import Audio, Image, Thought
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.sse import DONE
 
@@ -136,9 +136,13 @@ class ChatStreamWriter:
         return self._opened(delta.choice) + self._chunk(delta.choice, _encode({"tool_calls": [call]}))
 
     def _part(self, delta: PartDelta) -> bytes:
-        if not isinstance(delta.part, Image):
+        body: dict[str, Any]
+        if isinstance(delta.part, Image):
+            body = {"images": [{"index": 0, **image_of(delta.part)}]}
+        elif isinstance(delta.part, Audio):
+            body = {"audio": audio_of(delta.part)}
+        else:
             return b""
-        body = {"images": [{"index": 0, **image_of(delta.part)}]}
         return self._opened(delta.choice) + self._chunk(delta.choice, _encode(body))
 
     def _finish(self, delta: Finished) -> bytes:
