@@ -8,7 +8,9 @@ from sluice_gateway.dialects.dialect import ErrorWriter, StreamWriter, TellsFail
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.normal.answers import Counted, Delta, Ended, Finished
 from sluice_gateway.normal.usage import Usage
-from sluice_gateway.providers.adapter import Event, ProviderFault
+from sluice_gateway.providers.adapter import Event, Guarded, ProviderFault
+
+_GUARDED = Guarded()
 
 
 class Passage(Protocol):
@@ -166,14 +168,15 @@ class TranslatedPassage:
     def take(self, frames: bytes) -> bytes:
         """Translate each event."""
         self._written = written = []
-        for data in sse.data_of(frames):
-            deltas = self._parse(data, self._memory)
-            if deltas:
-                self.events += 1
-                for delta in deltas:
-                    if isinstance(delta, Finished | Counted | Ended):
-                        self._note(delta)
-                written.append(self._writer.write(deltas))
+        with _GUARDED:
+            for data in sse.data_of(frames):
+                deltas = self._parse(data, self._memory)
+                if deltas:
+                    self.events += 1
+                    for delta in deltas:
+                        if isinstance(delta, Finished | Counted | Ended):
+                            self._note(delta)
+                    written.append(self._writer.write(deltas))
         out = b"".join(written)
         self._written = []
         self.begun = self.begun or bool(out)

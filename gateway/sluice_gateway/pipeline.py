@@ -13,7 +13,7 @@ from sluice_gateway.errors import CallerError, ModelNotFound, ProviderRefused
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.images import Images
 from sluice_gateway.normal.parts import Source
-from sluice_gateway.providers.adapter import Fault, FaultKind, ProviderFault
+from sluice_gateway.providers.adapter import Fault, FaultKind, Guarded, ProviderFault, WireDefect
 from sluice_gateway.relay import Client, Stream
 from sluice_gateway.routing.plan import Candidate, make_plan
 from sluice_gateway.routing.table import Match, RoutingTable
@@ -146,6 +146,8 @@ class Pipeline:
             fault = _fault(error)
         except BadEvent as error:
             fault = Fault(kind=FaultKind.FAILED, status=502, message=str(error))
+            if isinstance(error, WireDefect):
+                exchange.record.defect = error.__cause__
         except ProviderFault as error:
             fault = error.fault
         finally:
@@ -165,7 +167,8 @@ class Pipeline:
             record.provider_request_id = provider.redact(theirs)
         if not 200 <= answer.status < 300:
             body = await _error_body(answer)
-            raise ProviderFault(provider.wire.adapter.parse_error(answer.status, answer.header, body))
+            with Guarded():
+                raise ProviderFault(provider.wire.adapter.parse_error(answer.status, answer.header, body))
         if exchange.call.stream:
             passage = way.passage()
             try:
@@ -178,7 +181,8 @@ class Pipeline:
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
         record.first_byte = self._clock()
-        whole = way.whole(body)
+        with Guarded():
+            whole = way.whole(body)
         record.usage = self._estimates.of_whole(candidate.target.kind, exchange.call, whole.body, whole.usage)
         return Reply(whole.body)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from sluice_gateway import sse
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
 from sluice_gateway.passages import Passage
-from sluice_gateway.providers.adapter import ProviderFault
+from sluice_gateway.providers.adapter import ProviderFault, WireDefect
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.upstream import Answer, UpstreamError, UpstreamTimeout
 
@@ -169,6 +169,8 @@ class Stream:
 
     def _break_off(self, error: Exception) -> None:
         """One well-formed error event; the record says what the status would have been."""
+        if isinstance(error, WireDefect):
+            self._record.defect = error.__cause__
         kind = UpstreamTimedOut if isinstance(error, UpstreamTimeout) else ProviderError
         told = kind(f"the stream broke off: {self._redact(str(error))}")
         self._record.failed(told.status, told.code or "", told.message)

@@ -10,10 +10,12 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from sluice_gateway.calls import Shape
+from sluice_gateway.errors import GatewayError
 from sluice_gateway.normal.answers import ChatAnswer, Delta, EmbeddingAnswer
 from sluice_gateway.normal.requests import ChatRequest, EmbeddingRequest
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.providers.parameters import Parameters
+from sluice_gateway.sse import BadEvent
 
 
 class FaultKind(StrEnum):
@@ -50,6 +52,25 @@ class ProviderFault(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
+
+
+class WireDefect(BadEvent):
+    """A wire shape's own code has failed at what a provider sent; the cause is for the log alone."""
+
+    def __init__(self) -> None:
+        super().__init__("the gateway failed to read the provider's answer; its log says why")
+
+
+class Guarded:
+    """Around the code of a wire shape that reads what a provider sent: all that it was not to raise is a WireDefect,
+    so that a shape of the user's own fails like a provider does, and another target may serve.
+    """
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, BadEvent | ProviderFault | GatewayError):
+            raise WireDefect from error
 
 
 Policy = Literal["strict", "clamp", "drop"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from sluice_gateway.normal.usage import Usage
-from sluice_gateway.telemetry.log import Line, Logger
+from sluice_gateway.telemetry.log import Line, Logger, log_defect
 from sluice_gateway.telemetry.metrics import Metrics
 
 LEFT = "client_left"
@@ -36,6 +36,7 @@ class Record:
     label: str = ""
     reason: str = ""
     failed_attempts: list[dict[str, object]] = field(default_factory=list)
+    defect: BaseException | None = None
 
     def tries(self, target: str, kind: str) -> None:
         """Another target is asked; what is known of the one before belongs to its own entry."""
@@ -105,6 +106,7 @@ class Recorder:
     """Writes records."""
 
     def __init__(self, logger: Logger, metrics: Metrics) -> None:
+        self._logger = logger
         self._log = logger.line
         self._metrics = metrics
 
@@ -114,6 +116,8 @@ class Recorder:
 
     def write(self, record: Record, now: float) -> None:
         """Log and count a request that has ended at ``now``."""
+        if record.defect is not None:
+            log_defect(self._logger, "reading a provider's answer", record.defect)
         elapsed = now - record.started
         first_byte = None if record.first_byte is None else record.first_byte - record.started
         if record.status == CLIENT_LEFT:

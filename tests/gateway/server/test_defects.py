@@ -2,12 +2,30 @@
 
 import io
 import json
+from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from sluice_gateway.server.connection import Server
 from sluice_gateway.telemetry.log import LineWriter, make_logger
+from tests.support.gateway import CHAT, HELLO, gateway, provider, route
+from tests.support.plugins import install
+from tests.support.upstream import answer, event_stream, json_answer, says, serve
+
+SHAPE = """
+from sluice_gateway.providers.adapter import Wire
+
+class Broken:
+    def build_request(self, request, facts):
+        return b"{}"
+    def _fails(self, *given):
+        raise LookupError("what its author thought impossible")
+    parse_response = parse_event = parse_error = _fails
+
+WIRE = Wire(name="broken", adapter=Broken(), chat="/say")
+"""
 
 
 async def fails(request: web.BaseRequest) -> web.StreamResponse:
@@ -32,3 +50,26 @@ async def test_a_defect_is_a_500_and_a_line() -> None:
     assert "impossible" not in json.dumps(body)
     assert (line["event"], line["level"], line["during"]) == ("defect", "error", "a request")
     assert "LookupError: what the code thought impossible" in line["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "reply"),
+    [(False, json_answer({})), (True, event_stream([b"data: 1\n\n"])), (False, answer(500)), (True, answer(500))],
+    ids=["whole", "event", "error", "error-of-a-stream"],
+)
+async def test_a_wire_shape_that_fails_gives_way_to_the_next_target(
+    stream: bool, reply: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "broken_shape", "broken = broken_shape:WIRE", SHAPE)
+    async with serve(says(reply)) as upstream:
+        text = provider("own", upstream.url, compatibility={"wireShape": "broken"}) + provider("mock")
+        text += route("chat", "own/m", "mock") + route("alone", "own/m", models=("alone",))
+        async with gateway(text) as sluice:
+            async with sluice.session.post(sluice.url + CHAT, json=HELLO | {"stream": stream}) as response:
+                assert b"choices" in await response.read()
+            assert (response.status, response.headers["x-sluice-target"]) == (200, "mock/chat")
+            response, body = await sluice.post(HELLO | {"model": "alone", "stream": stream})
+            assert (response.status, body["error"]["code"]) == (502, "provider_error")
+            assert "impossible" not in json.dumps(body)
+            await sluice.log_file.has("what its author thought impossible", 2)
