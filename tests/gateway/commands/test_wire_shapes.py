@@ -1,5 +1,6 @@
 """Wire shapes that packages of users bring: the example of the docs at work, and packages that can't be used."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,18 @@ import pytest
 from tests.support.command import sluice_up
 from tests.support.gateway import gateway, loaded, provider, route
 from tests.support.plugins import EXAMPLE, install, install_example
-from tests.support.upstream import ScriptedUpstream, event_stream, json_answer, says, serve
+from tests.support.upstream import (
+    LAST_CHUNK,
+    Peer,
+    Request,
+    ScriptedUpstream,
+    chunk,
+    event_stream,
+    json_answer,
+    says,
+    serve,
+    stream_head,
+)
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "wire-shapes.md"
 SAID = {"text": "Hello yourself.", "why": "out of breath", "tokens": {"heard": 3, "said": 2}}
@@ -31,6 +43,18 @@ from sluice_gateway.providers.openai import OPENAI
 WIRE = Wire(name="own", adapter=OPENAI.adapter, chat={path!r})
 """
 ADAPTER = "sluice_gateway.providers.adapter"
+FORGETFUL = """
+from sluice_gateway.normal.answers import TextDelta
+from sluice_gateway.providers.adapter import Wire
+
+class Forgetful:
+    def build_request(self, request, facts):
+        return b"{}"
+    def parse_event(self, data, memory):
+        return (TextDelta(data.decode()),) if data == b"1" else {}["of this shape"]
+
+WIRE = Wire(name="own", adapter=Forgetful(), chat="/say")
+"""
 
 
 def frames(events: tuple[dict[str, Any], ...]) -> bytes:
@@ -114,6 +138,30 @@ async def test_a_shape_that_can_not_be_used_leaves_its_provider_out_and_says_why
     [finding] = shown["refused"]["findings"]
     assert reason in finding["message"]
     assert "default/own" in shown["refused"]["reason"]
+
+
+async def test_a_defect_within_a_stream_ends_it_with_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "forgetful", "forgetful = forgetful:WIRE", FORGETFUL)
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, request: Request) -> None:
+        await peer.send(stream_head() + chunk(b"data: 1\n\n"))
+        await heard.wait()
+        await peer.send(chunk(b"data: 2\n\n") + LAST_CHUNK)
+
+    async with serve(script) as upstream:
+        policy = provider("own", upstream.url, compatibility={"wireShape": "forgetful"})
+        async with gateway(policy + route("chat", "own/m")) as sluice:
+            body = ASKED | {"model": "chat", "stream": True}
+            async with sluice.session.post(sluice.url + "/v1/chat/completions", json=body) as response:
+                text = await response.content.readany()
+                heard.set()
+                text += await response.content.read()
+            await sluice.log_file.has("of this shape")
+    assert response.status == 200
+    assert text.count(b'"content":"1"') == text.count(b'"error":{') == 1
+    assert b"[DONE]" not in text
 
 
 async def test_a_provider_that_is_switched_off_needs_no_package() -> None:
