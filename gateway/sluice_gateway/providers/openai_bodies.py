@@ -78,7 +78,7 @@ class SaidChoice(msgspec.Struct, gc=False):
     delta: Said | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None
-    logprobs: Any = None
+    logprobs: dict[str, Any] | None = None
     usage: Reported | None = None
 
 
@@ -154,13 +154,14 @@ def usage_in(body: Body) -> Usage | None:
 def finish_of(choice: SaidChoice, *, called: bool, refused: bool) -> tuple[Finish, str | None]:
     """Why a choice ends, and the stop sequence that has ended it.
 
-    Some vendors say ``stop`` although tools were called. Raises ProviderFault when the server has broken it off.
+    Some vendors say ``stop`` although tools were called; where none was, ``tool_calls`` would have the caller wait for
+    one. Raises ProviderFault when the server has broken it off.
     """
     reason = choice.finish_reason or "stop"
     if reason in BREAKDOWNS:
         raise ProviderFault(broken_down(reason))
     finish = FINISHES.get(reason, Finish.STOP)
-    if finish is not Finish.STOP:
+    if finish not in (Finish.STOP, Finish.TOOL_CALLS):
         return finish, None
     if called:
         return Finish.TOOL_CALLS, None
@@ -168,7 +169,7 @@ def finish_of(choice: SaidChoice, *, called: bool, refused: bool) -> tuple[Finis
         return Finish.REFUSAL, None
     if isinstance(choice.stop_reason, str):
         return Finish.STOP_SEQUENCE, choice.stop_reason
-    return finish, None
+    return Finish.STOP, None
 
 
 def made_id(answer: str | None, choice: int, number: int) -> str:

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from sluice_gateway.server.openapi import chat, faults, headers, messages, pages, responses, texts
-from sluice_gateway.server.openapi.operations import EVENTS, JSON, Operation
+from sluice_gateway.server.openapi.operations import JSON, Operation
 from sluice_gateway.server.openapi.schemas import Schema, ref
 
 _CHAPTERS = (chat.CHAPTER, responses.CHAPTER, messages.CHAPTER, texts.CHAPTER, pages.CHAPTER)
@@ -80,11 +80,7 @@ def reply_headers(operation: Operation) -> Mapping[str, str]:
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    for kind, schema in operation.answers.items():
-        content[kind] = {"schema": schema}
-        if kind == EVENTS and operation.event is not None:
-            content[kind]["x-event"] = operation.event
+    content = {kind: {"schema": schema} for kind, schema in operation.answers.items()}
     told = headers.described(reply_headers(operation))
     return {"description": "The answer.", "content": content} | ({"headers": told} if told else {})
 

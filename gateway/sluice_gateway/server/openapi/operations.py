@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sluice_gateway.server.openapi.schemas import Schema, ref, text
+from sluice_gateway.server.openapi.schemas import Schema, record, ref, text
 
 EVENTS = "text/event-stream"
 JSON = "application/json"
@@ -45,8 +45,12 @@ class Chapter:
 
 
 def answering(name: str, events: str | None = None) -> dict[str, Schema]:
-    """JSON of a named schema; a stream too, when its events have one."""
+    """JSON of a named schema; a stream too, when its events' data has one."""
     answers = {JSON: ref(name)}
-    return (
-        answers | {EVENTS: text("Server-sent events; the data of each is described by x-event.")} if events else answers
-    )
+    return answers if events is None else {**answers, EVENTS: _event(ref(events))}
+
+
+def _event(data: Schema) -> Schema:
+    """One server-sent event, as OpenAPI 3.2 describes them."""
+    held = {"contentMediaType": JSON, "contentSchema": data}
+    return record({"event": text("Its name, where it has one."), "data": {**text(), **held}}, ("data",), "One event.")
