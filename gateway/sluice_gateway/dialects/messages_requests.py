@@ -42,6 +42,7 @@ def read_request(document: dict[str, Any], *, counts: bool = False) -> ChatReque
     body = Members(document)
     for name in ("model", "cache_control"):
         body.take(name)
+    _refuse_thread(body)
     extra: dict[str, Any] = {}
     if not _edits_nothing(management := body.take("context_management")):
         extra["context_management"] = management
@@ -69,6 +70,15 @@ def read_request(document: dict[str, Any], *, counts: bool = False) -> ChatReque
         extra={**body.rest(), **extra},
         names=_NAMES if thinking is not None else _NAMES_BY_EFFORT,
     )
+
+
+def _refuse_thread(body: Members) -> None:
+    """A conversation that the server holds (Claude API reference, "Create a Message", ``thread``), as tool runners of
+    Anthropic's SDK wish by default: on this error's code, they go on by sending it whole.
+    """
+    if body.take("thread") is not None:
+        message = "thread: only Anthropic holds conversations; send the whole of it in messages"
+        raise UnsupportedParameter(message, param="thread", details={"error_code": "thread_unsupported_request"})
 
 
 def _leave(members: Members | None, extra: dict[str, Any]) -> None:

@@ -244,6 +244,14 @@ def test_refusals_name_their_place(members: dict[str, Any], place: str) -> None:
     assert refused.value.param == place
 
 
+def test_threads_are_refused_with_the_code_on_which_anthropics_sdk_goes_on_without() -> None:
+    with pytest.raises(UnsupportedParameter) as refused:
+        read(thread={"type": "create"})
+    details = json.loads(DIALECT.error(refused.value))["error"]["details"]
+    assert details == {"error_code": "thread_unsupported_request"}
+    assert read(thread=None) == read()
+
+
 @pytest.mark.parametrize("kind", ["web_search_20260318", "bash_20250124", "mcp_toolset"])
 def test_tools_of_anthropics_own_are_refused_by_name(kind: str) -> None:
     with pytest.raises(UnsupportedParameter, match=kind) as refused:
