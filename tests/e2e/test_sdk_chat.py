@@ -218,6 +218,25 @@ def test_a_structured_answer(client: openai.OpenAI, wire: str) -> None:
 
 
 @every_provider
+def test_the_sdks_own_streams(client: openai.OpenAI, wire: str) -> None:
+    """They follow the events of words and of calls, and parse both."""
+    client = client.copy()
+    question = asked("Plan 3 days, to Paris by plane")
+    with client.chat.completions.stream(model=wire, messages=question, response_format=Trip) as stream:
+        assert [event.type for event in stream if event.type.endswith("done")] == ["content.done"]
+        trip = stream.get_final_completion().choices[0].message.parsed
+    strict: Any = function({**WEATHER, "strict": True})
+    strict["function"]["parameters"] = {**WEATHER["parameters"], "additionalProperties": False}
+    with client.chat.completions.stream(model=wire, messages=asked(PARIS_AND_ROME), tools=[strict]) as stream:
+        ended = [event.type for event in stream if event.type.endswith("arguments.done")]
+        calls = stream.get_final_completion().choices[0].message.tool_calls or []
+    assert trip is not None
+    assert trip.legs[0].to == "Paris"
+    assert len(ended) == 2
+    assert [call.function.parsed_arguments for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+
+
+@every_provider
 def test_any_json(client: openai.OpenAI, wire: str) -> None:
     question = "Give me json with the keys 'name' and 'age'"
     create = client.chat.completions.create

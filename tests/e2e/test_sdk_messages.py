@@ -190,6 +190,23 @@ def test_how_freely_tools_are_chosen(client: anthropic.Anthropic, wire: str, cho
     assert message.stop_reason == ("tool_use" if called else "end_turn")
 
 
+@anthropic.beta_tool
+def get_weather(city: str) -> str:
+    """Get the weather of a city."""
+    return f"18 degrees in {city}"
+
+
+@every_provider
+def test_the_sdk_runs_tools_by_itself(client: anthropic.Anthropic, wire: str) -> None:
+    """It would have the server hold the conversation, and goes on without when told that this can't be."""
+    runner = client.beta.messages.tool_runner(
+        model=wire, max_tokens=99, messages=asked("What is the weather in Paris?"), tools=[get_weather]
+    )
+    [block] = runner.until_done().content
+    assert block.type == "text"
+    assert block.text == "The tools say: 18 degrees in Paris"
+
+
 class Trip(BaseModel):
     days: int
     city: str
@@ -201,6 +218,10 @@ def test_a_structured_answer(client: anthropic.Anthropic, wire: str) -> None:
         model=wire, max_tokens=99, messages=asked("Plan 3 days in Paris"), output_format=Trip
     )
     assert message.parsed_output == Trip(days=3, city="Paris")
+    with client.messages.stream(
+        model=wire, max_tokens=99, messages=asked("Plan 3 days in Paris"), output_format=Trip
+    ) as stream:
+        assert stream.get_final_message().parsed_output == message.parsed_output
 
 
 @every_provider

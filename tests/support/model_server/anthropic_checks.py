@@ -35,6 +35,8 @@ def blocks(message: Message) -> Sequence[Block]:
 
 def check_conversation(request: CountRequest, version: str) -> None:
     """Raises Refused."""
+    if request.thread is not None:  # nothing is stored
+        raise refused("Threads are not supported for this request.", code="thread_unsupported_request")
     if request.messages[0].role != "user":
         raise refused('messages: first message must use the "user" role')
     for number, message in enumerate(request.messages):

@@ -19,10 +19,12 @@ _PLACE = re.compile(r" - at `\$\.?(.*)`")
 _FIELD = re.compile(r"field `(\w+)`")
 
 
-def refused(message: str, *, status: int = 400) -> Refused:
+def refused(message: str, *, status: int = 400, code: str = "") -> Refused:
     """An error object."""
     number = "req_of_the_model_server"
-    error = {"type": _KINDS[status], "message": message}
+    error: dict[str, object] = {"type": _KINDS[status], "message": message}
+    if code:
+        error["details"] = {"error_code": code}
     return Refused(
         Reply({"type": "error", "error": error, "request_id": number}, status=status, headers={"request-id": number})
     )

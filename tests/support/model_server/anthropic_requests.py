@@ -154,6 +154,7 @@ class CountRequest(Strict):
     thinking: Enabled | Adaptive | Disabled | None = None
     output_config: OutputConfig | None = None
     cache_control: CacheControl | None = None
+    thread: dict[str, Any] | None = None
 
 
 class MessagesRequest(CountRequest, kw_only=True):
