@@ -52,11 +52,35 @@ class Passage(Protocol):
         ...
 
 
-class RelayedPassage:
+class _Progress:
+    """How far a stream has come. ``choices``: how many answers the caller has asked for, which come side by side."""
+
+    def __init__(self, choices: int) -> None:
+        self.begun = False
+        self.done = False
+        self.events = 0
+        self.usage: Usage | None = None
+        self._choices = choices
+        self._finished: set[int] = set()
+
+    @property
+    def complete(self) -> bool:
+        """All choices that were asked for."""
+        return len(self._finished) >= self._choices
+
+    @property
+    def finished(self) -> bool:
+        """Any of them."""
+        return bool(self._finished)
+
+    def _count(self, usage: Usage) -> None:
+        self.usage = usage if self.usage is None else self.usage.merged(usage)
+
+
+class RelayedPassage(_Progress):
     """Frames go through as they are; only read for what the gateway must know.
 
-    ``choices``: how many answers the caller has asked for, which come side by side. ``hide_usage``: the caller has not
-    asked for usage, the gateway has.
+    ``hide_usage``: the caller has not asked for usage, the gateway has.
     """
 
     def __init__(
@@ -68,16 +92,11 @@ class RelayedPassage:
         choices: int,
         hide_usage: bool,
     ) -> None:
-        self.begun = False
-        self.done = False
-        self.events = 0
-        self.usage: Usage | None = None
+        super().__init__(choices)
         self._observe = observe
         self._errors = errors
         self._end_mark = end_mark
-        self._choices = choices
         self._hide_usage = hide_usage
-        self._finished: set[int] = set()
 
     def take(self, frames: bytes) -> bytes:
         """Read each event, and pass all on."""
@@ -98,7 +117,7 @@ class RelayedPassage:
         self._finished.update(event.finished)
         self.done |= event.done
         if event.usage is not None:
-            self.usage = event.usage if self.usage is None else self.usage.merged(event.usage)
+            self._count(event.usage)
 
     def _without_bare(self, frames: bytes) -> bytes:
         kept = []
@@ -123,16 +142,6 @@ class RelayedPassage:
         self.begun |= good > 0
         return sse.first(frames, good) if good else b""
 
-    @property
-    def complete(self) -> bool:
-        """All choices that were asked for."""
-        return len(self._finished) >= self._choices
-
-    @property
-    def finished(self) -> bool:
-        """Any of them."""
-        return bool(self._finished)
-
     def end(self) -> bytes:
         """The end mark, if the provider has forgotten it."""
         return b"" if self.done else self._end_mark
@@ -142,7 +151,7 @@ class RelayedPassage:
         return self._errors.error_event(error)
 
 
-class TranslatedPassage:
+class TranslatedPassage(_Progress):
     """Events are read into the normal form, and written in the caller's shape."""
 
     def __init__(
@@ -153,16 +162,11 @@ class TranslatedPassage:
         *,
         choices: int,
     ) -> None:
-        self.begun = False
-        self.done = False
-        self.events = 0
-        self.usage: Usage | None = None
+        super().__init__(choices)
         self._parse = parse
         self._writer = writer
         self._errors = errors
-        self._choices = choices
         self._memory: dict[str, Any] = {}
-        self._finished: set[int] = set()
         self._written: list[bytes] = []
 
     def take(self, frames: bytes) -> bytes:
@@ -186,7 +190,7 @@ class TranslatedPassage:
         if isinstance(delta, Finished):
             self._finished.add(delta.choice)
         elif isinstance(delta, Counted):
-            self.usage = delta.usage if self.usage is None else self.usage.merged(delta.usage)
+            self._count(delta.usage)
         else:
             self.done = True
 
@@ -195,16 +199,6 @@ class TranslatedPassage:
         written = b"".join(self._written)
         self.begun = self.begun or bool(written)
         return written
-
-    @property
-    def complete(self) -> bool:
-        """All choices that were asked for."""
-        return len(self._finished) >= self._choices
-
-    @property
-    def finished(self) -> bool:
-        """Any of them."""
-        return bool(self._finished)
 
     def end(self) -> bytes:
         """The shape's own last frames."""
