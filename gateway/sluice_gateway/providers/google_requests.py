@@ -162,7 +162,7 @@ _SAYS_NOTHING = {"type", "required", "title", "description", "$schema"}
 def _tool_config(request: ChatRequest, facts: Facts) -> dict[str, Any]:
     if request.parallel_tool_calls is False and request.tools and facts.policy == "strict":
         name = request.named("parallel_tool_calls")
-        raise UnsupportedParameter(f"{facts.vendor} has no {name}: false", param=name)
+        raise UnsupportedParameter(f"{facts.vendor} has no {name}", param=name)
     choice = request.tool_choice
     mode = choice.mode if choice else Choosing.AUTO
     if mode is Choosing.AUTO:
