@@ -24,6 +24,7 @@ from sluice_gateway.providers.provider import Provider
 from sluice_gateway.upstream import Endpoint
 
 _WITH_USAGE = b'{"include_usage":true}'
+_ABSENT = object()
 _COUNTS_STREAMS = (Shape.CHAT, Shape.COMPLETIONS)
 
 
@@ -110,7 +111,7 @@ class _Relay:
             body = _within_quirks(body, call, facts)
         self._hides_usage = False
         if call.stream and quirks.usage_in_stream and call.shape in _COUNTS_STREAMS:
-            options = call.document.get("stream_options")
+            options = call.document.get("stream_options", _ABSENT)
             if not isinstance(options, dict) or options.get("include_usage") is not True:
                 self._hides_usage = True
                 body = _asking_for_usage(body, options)
@@ -150,7 +151,7 @@ def _within_quirks(body: bytes, call: Call, facts: Facts) -> bytes:
 
 def _asking_for_usage(body: bytes, options: object) -> bytes:
     """With stream_options.include_usage: an answer whose cost nobody knows is of no use to those who pay."""
-    if options is None and b'"stream_options"' not in body:
+    if options is _ABSENT:
         start = body.index(b"{") + 1
         return b'%b"stream_options":%b,%b' % (body[:start], _WITH_USAGE, body[start:])
     wanted = {**options, "include_usage": True} if isinstance(options, dict) else {"include_usage": True}

@@ -61,6 +61,15 @@ async def test_usage_is_asked_for_and_counted_and_shown_only_to_those_who_want_i
     assert (line["prompt_tokens"], line["completion_tokens"]) == (3, 2)
 
 
+async def test_usage_is_asked_for_in_one_place_however_the_caller_writes_it() -> None:
+    body = b'{"model":"chat","stream":true,"stream\\u005foptions":null,"messages":[]}'
+    async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
+        async with sluice.session.post(sluice.url + CHAT, data=body, headers={"content-type": "application/json"}):
+            pass
+    members = json.loads(upstream.requests[0].body, object_pairs_hook=list)
+    assert [value for name, value in members if name == "stream_options"] == [[("include_usage", True)]]
+
+
 async def test_the_connection_to_the_provider_is_kept_after_a_stream() -> None:
     async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
         for _ in range(3):
