@@ -4,6 +4,7 @@ route -> plan -> attempt target after target, until one serves -> relay -> the r
 Stream and non-stream take the same path; nothing here knows the HTTP server in front.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -91,6 +92,9 @@ class Pipeline:
             except CallerError as error:
                 unable = unable or error  # another target may be able to
                 continue
+            except TimeoutError:
+                unable = None
+                break
             if isinstance(way, Whole):
                 return Reply(way.body)
             record.tries(candidate.label, candidate.target.kind)
@@ -123,11 +127,14 @@ class Pipeline:
         raise failure_of(attempts, late=self._is_late(exchange))
 
     async def _way(self, exchange: Exchange, candidate: Candidate) -> Way | Whole:
-        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do."""
+        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, TimeoutError when
+        the caller's own time is over.
+        """
         call, provider = exchange.call, candidate.target.provider
         images: Mapping[str, Source] = {}
         if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
-            images = await self._images.fetch(urls, provider.image_fetch)
+            async with asyncio.timeout_at(exchange.deadline):
+                images = await self._images.fetch(urls, provider.image_fetch)
         return way_to(provider, call, candidate.model, exchange.record.request_id, images)
 
     def _is_late(self, exchange: Exchange) -> bool:

@@ -1,0 +1,52 @@
+"""The flow of a request where no other test sees all of it: pictures that are fetched for a provider."""
+
+import asyncio
+from typing import cast
+
+import msgspec
+import pytest
+
+from sluice_config.resources.provider_policy import Mock
+from sluice_gateway.calls import parse
+from sluice_gateway.errors import UpstreamTimedOut
+from sluice_gateway.images import Images
+from sluice_gateway.pipeline import Exchange, Pipeline
+from sluice_gateway.providers.mock import MockUpstream
+from sluice_gateway.relay import Client
+from sluice_gateway.routing.table import build_table
+from sluice_gateway.telemetry.log import make_logger
+from sluice_gateway.telemetry.metrics import Metrics
+from sluice_gateway.telemetry.record import Record, Recorder
+from sluice_gateway.telemetry.target_figures import TargetFigures
+from tests.support.gateway import loaded, provider, route
+from tests.support.upstream import says_then_stalls, serve
+
+VERTEX = {"provider": "google", "google": {"vertex": {"project": "p", "location": "us"}}}
+
+
+async def test_a_callers_own_time_covers_the_pictures_that_are_fetched() -> None:
+    clock = asyncio.get_running_loop().time
+    images = Images(lambda _: True)
+    pipeline = Pipeline(Recorder(make_logger(), Metrics()), TargetFigures(), clock, 15.0, images)
+    async with serve(says_then_stalls()) as pictures:
+        config = loaded(
+            provider("google", "http://127.0.0.1:1", imageFetch={"enabled": True, "timeoutSeconds": 4}, **VERTEX)
+            + route("chat", "google/gemini")
+        )
+        table = build_table(config.snapshot, config.digest, config.credentials, MockUpstream(Mock()))
+        picture = {"type": "image_url", "image_url": {"url": pictures.url + "/a.png"}}
+        asked = {"model": "chat", "messages": [{"role": "user", "content": [picture]}]}
+        exchange = Exchange(
+            parse(msgspec.json.encode(asked)),
+            table,
+            Record("req_1", "POST", "/v1/chat/completions", clock()),
+            cast("Client", None),  # nothing is streamed to the caller here
+            clock() + 0.2,
+        )
+        try:
+            async with asyncio.timeout(3):
+                with pytest.raises(UpstreamTimedOut, match="x-request-timeout-ms"):
+                    await pipeline.serve(exchange)
+        finally:
+            await images.close()
+    assert [request.target for request in pictures.requests] == ["/a.png"]
