@@ -42,13 +42,23 @@ _LEGACY = -1  # the place of a function_call, of which there is one
 class _OpenCall:
     """A tool call that is being written. ``number`` is its own, None until its name has come."""
 
-    __slots__ = ("filled", "held", "id", "number")
+    __slots__ = ("filled", "held", "id", "name", "number")
 
     def __init__(self, given_id: str | None) -> None:
         self.id = given_id
+        self.name = ""
         self.number: int | None = None
         self.held = ""  # arguments that came before the name
         self.filled = False
+
+
+def _is_another(known: _OpenCall, given_id: str | None, name: str) -> bool:
+    """Whether what has a name begins another call at the place of ``known``: it has another id or, where there are no
+    ids, another name behind arguments.
+    """
+    if given_id and known.id:
+        return given_id != known.id
+    return known.filled and name != known.name
 
 
 class _Calls:
@@ -77,6 +87,7 @@ class _Calls:
             return
         known.held += arguments
         if name:
+            known.name = name
             known.number, self._begun = self._begun, self._begun + 1
             known.filled = bool(known.held)
             yield ToolCallDelta(
@@ -91,8 +102,8 @@ class _Calls:
                 known = self._open[-1]
         else:
             known = self._at.get(call.index)
-            if known is not None and name and call.id and known.id and call.id != known.id:
-                known = None  # another call at the same place
+            if known is not None and name and _is_another(known, call.id, name):
+                known = None
         if known is None:
             known = _OpenCall(call.id)
             self._open.append(known)
