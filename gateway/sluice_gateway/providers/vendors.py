@@ -14,7 +14,7 @@ _NATIVE = frozenset(Shape) - {Shape.RESPONSES}  # those who copy OpenAI's API mo
 # The older name of the limit is refused by models that reason ("Create chat completion", max_tokens); of a function's
 # name at most 64 characters are taken (the same, tools).
 _OPENAI = Quirks(
-    in_answers={"reasoning_content": None, "reasoning_details": None, "extra_content": None},
+    in_answers={"reasoning_content": None, "reasoning": None, "reasoning_details": None, "extra_content": None},
     parameters=OPENAI_ONLY,
     max_tokens="max_completion_tokens",
     text_parts=True,
