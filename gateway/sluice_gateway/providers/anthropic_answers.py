@@ -4,7 +4,7 @@ Blocks of tools that Anthropic runs itself (server_tool_use and their results) a
 ask for them but by members of its own, whose callers read the text that comes of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -54,7 +54,8 @@ def read_answer(body: bytes) -> ChatAnswer:
         raise BadEvent("the provider's answer has no content")
     inputs = _inputs(body) if b'"tool_use"' in body else ()
     found = (_part(block, inputs[at] if at < len(inputs) else None) for at, block in enumerate(blocks))
-    parts = tuple(part for part in found if part is not None)
+    answer = text_of(document.get("id")) or None
+    parts = tuple(_identified((part for part in found if part is not None), answer))
     calls = any(isinstance(part, ToolCall) for part in parts)
     if refusal := explanation_of(document.get("stop_details")):
         parts += (Refusal(text=refusal),)
@@ -66,7 +67,7 @@ def read_answer(body: bytes) -> ChatAnswer:
     usage = document.get("usage")
     return ChatAnswer(
         choices=(choice,),
-        id=text_of(document.get("id")) or None,
+        id=answer,
         model=text_of(document.get("model")) or None,
         usage=usage_of(usage),
         service_tier=tier_of(usage),
@@ -140,6 +141,21 @@ def _inputs(body: bytes) -> tuple[str, ...]:
         return tuple(str(block.input, "utf-8") for block in _decode_inputs(body).content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
+
+
+def call_id(given: str, answer: str | None, number: int) -> str:
+    """A call's id; one made of the answer's where a server that copies the API gives none."""
+    return given or "_".join(filter(None, ("call", "".join(filter(str.isalnum, answer or ""))[-24:], str(number))))
+
+
+def _identified(parts: Iterable[Part], answer: str | None) -> Iterator[Part]:
+    calls = 0
+    for part in parts:
+        if isinstance(part, ToolCall):
+            yield part if part.id else msgspec.structs.replace(part, id=call_id("", answer, calls))
+            calls += 1
+        else:
+            yield part
 
 
 def _call(block: dict[str, Any], given: str | None) -> ToolCall | None:

@@ -24,6 +24,7 @@ from sluice_gateway.providers.adapter import ProviderFault
 from sluice_gateway.providers.anthropic_answers import (
     ORIGIN,
     arguments_of,
+    call_id,
     document_of,
     explanation_of,
     finish_of,
@@ -93,6 +94,7 @@ class _Reader:
     def __init__(self) -> None:
         self._calls: dict[int, _Call] = {}  # by the number of their blocks
         self._count = 0
+        self._answer: str | None = None
         self._finished = False
         self._readers: Mapping[object, Callable[[dict[str, Any]], Sequence[Delta]]] = {
             "message_start": self._start,
@@ -116,7 +118,8 @@ class _Reader:
         message = document.get("message")
         if not isinstance(message, dict):
             return (Started(),)
-        started = Started(id=text_of(message.get("id")) or None, model=text_of(message.get("model")) or None)
+        self._answer = text_of(message.get("id")) or None
+        started = Started(id=self._answer, model=text_of(message.get("model")) or None)
         return (started, *_counted(message.get("usage")))
 
     def _begin_block(self, document: dict[str, Any]) -> Sequence[Delta]:
@@ -140,7 +143,7 @@ class _Reader:
         before = self._calls[index].settled() if index in self._calls else _NOTHING
         number, self._count = self._count, self._count + 1
         self._calls[index] = _Call(number, arguments_of(block.get("input")))
-        return (*before, ToolCallDelta(number, id=text_of(block.get("id")), name=name))
+        return (*before, ToolCallDelta(number, id=call_id(text_of(block.get("id")), self._answer, number), name=name))
 
     def _piece(self, document: dict[str, Any]) -> Sequence[Delta]:
         delta = document.get("delta")
