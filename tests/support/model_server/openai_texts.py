@@ -15,6 +15,7 @@ from tests.support.model_server.openai_requests import CompletionRequest, Embedd
 
 _FINISH = {Finish.CUT: "length", Finish.REFUSED: "content_filter"}
 _MOST_TOKENS = 16  # the reference's default of max_tokens
+_LONGEST = 1536  # text-embedding-3-small's own
 _SIZE = 64  # numbers of a vector, where the caller does not say
 
 
@@ -91,6 +92,9 @@ def embedded(request: EmbeddingRequest) -> Reply:
     texts = _prompts(request.input)
     if "" in texts:
         raise openai_errors.refused("Invalid 'input': input cannot be an empty string.", param="input")
+    if (request.dimensions or 1) > _LONGEST:
+        message = f"Invalid value for 'dimensions' = {request.dimensions}. Must be less than or equal to {_LONGEST}."
+        raise openai_errors.refused(message, param="dimensions")
     data = []
     for number, text in enumerate(texts):
         numbers: Any = vector(text, request.dimensions or _SIZE)

@@ -125,7 +125,7 @@ CHAPTER = Chapter(
             summary="Continue a conversation.",
             description="OpenAI's chat completions, in front of every provider.",
             body=ref("ChatRequest"),
-            answers=answering("ChatCompletion", "ChatChunk"),
+            answers=answering("ChatCompletion", "ChatChunk", end="[DONE]"),
             event=ref("ChatChunk"),
             groups=("body", "key", "model"),
             example={"model": "chat", "messages": [{"role": "user", "content": "Say hello."}]},

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sluice_gateway.server.openapi.schemas import Schema, record, ref, text
+from sluice_gateway.server.openapi.schemas import Schema, constant, either, record, ref, text
 
 EVENTS = "text/event-stream"
 JSON = "application/json"
@@ -44,13 +44,15 @@ class Chapter:
     schemas: Mapping[str, Schema] = field(default_factory=dict)
 
 
-def answering(name: str, events: str | None = None) -> dict[str, Schema]:
-    """JSON of a named schema; a stream too, when its events' data has one."""
+def answering(name: str, events: str | None = None, *, end: str | None = None) -> dict[str, Schema]:
+    """JSON of a named schema; a stream too, when its events' data has one. ``end``: the data of the last event, where
+    that is no JSON; an error is then told in the place of another's data.
+    """
     answers = {JSON: ref(name)}
-    return answers if events is None else {**answers, EVENTS: _event(ref(events))}
-
-
-def _event(data: Schema) -> Schema:
-    """One server-sent event, as OpenAPI 3.2 describes them."""
-    held = {"contentMediaType": JSON, "contentSchema": data}
-    return record({"event": text("Its name, where it has one."), "data": {**text(), **held}}, ("data",), "One event.")
+    if events is None:
+        return answers
+    data = ref(events) if end is None else either(ref(events), ref("Error"))
+    held: Schema = {"type": "string", "contentMediaType": JSON, "contentSchema": data}
+    told = held if end is None else either(constant(end), held)
+    members = {"event": text("Its name, where it has one."), "data": told}
+    return {**answers, EVENTS: record(members, ("data",), "One event, as OpenAPI 3.2 describes them.")}

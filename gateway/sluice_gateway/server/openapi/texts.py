@@ -50,7 +50,7 @@ CHAPTER = Chapter(
             summary="Continue a text.",
             description="OpenAI's older endpoint. Where a provider only chats, the prompt becomes a user's message.",
             body=ref("CompletionRequest"),
-            answers=answering("Completion", "Completion"),
+            answers=answering("Completion", "Completion", end="[DONE]"),
             event=ref("Completion"),
             groups=("body", "key", "model"),
             example={"model": "chat", "prompt": "Once upon a time", "max_tokens": 16},
