@@ -23,7 +23,7 @@ def tool(one: Tool) -> Tool:
 TOOLS: Any = [tool(WEATHER), tool(ADD), tool(PING)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(
         base_url=site.gateway, api_key="anything", max_retries=0, timeout=20, _strict_response_validation=True

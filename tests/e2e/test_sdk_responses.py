@@ -17,7 +17,7 @@ every_provider = pytest.mark.parametrize("wire", PAIRS["responses"])
 TOOLS: Any = [{"type": "function", "strict": False, **tool} for tool in (WEATHER, ADD, PING)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
         base_url=site.openai, api_key="anything", max_retries=0, timeout=20, _strict_response_validation=True

@@ -11,7 +11,7 @@ from tests.support.live import OFFERS, Site
 from tests.support.pairs import PAIRS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(site: Site) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
         base_url=site.openai, api_key="anything", max_retries=0, timeout=20, _strict_response_validation=True

@@ -2,9 +2,13 @@
 Hugging Face: "Text Generation Inference", a model that is still loading).
 """
 
+from typing import Any
+
+import msgspec
+
 from tests.support.model_server import openai_chat, openai_errors, openai_texts
 from tests.support.model_server.exchange import Ask, Events, Handler, Refused, Reply, read
-from tests.support.model_server.openai_requests import ChatRequest, CompletionRequest
+from tests.support.model_server.openai_requests import AssistantMessage, ChatRequest, CompletionRequest, ToolCall
 
 _DETAILS = {
     "parent_model": "",
@@ -17,9 +21,22 @@ _DETAILS = {
 
 
 def chat(ask: Ask) -> Reply | Events:
-    """Ollama's chat: it asks for no key, and shows reasoning in a member of another name."""
-    request = read(ask.body, ChatRequest, openai_errors.unreadable)
+    """Ollama's chat: it asks for no key, shows reasoning in a member of another name, and looks at no member of earlier
+    answers that it does not know.
+    """
+    document = read(ask.body, dict[str, Any], openai_errors.unreadable)
+    for message in document.get("messages") or ():
+        if message.get("role") == "assistant":
+            _keep(message, {*AssistantMessage.__struct_fields__, "role"})
+            for call in message.get("tool_calls") or ():
+                _keep(call, set(ToolCall.__struct_fields__))
+    request = read(msgspec.json.encode(document), ChatRequest, openai_errors.unreadable)
     return openai_chat.answered(request, ask.number, shown_in="reasoning")
+
+
+def _keep(members: dict[str, Any], names: set[str]) -> None:
+    for name in members.keys() - names:
+        del members[name]
 
 
 def completions(ask: Ask) -> Reply | Events:
