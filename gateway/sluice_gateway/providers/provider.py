@@ -50,6 +50,7 @@ class Provider:
         "_key",
         "_policy",
         "_said_headers",
+        "_secrets",
         "_site",
         "discovery",
         "image_fetch",
@@ -100,6 +101,7 @@ class Provider:
         )
         self._policy = policy.parameter_policy
         self._key = key
+        self._secrets = _writings(key) if key else ()
         self._base = base_url.rstrip("/")
         self._site = _site(policy)
         self._said_headers = _said_headers(policy)
@@ -177,9 +179,15 @@ class Provider:
 
     def redact(self, text: str) -> str:
         """``text`` without this provider's key and host, which it may quote, and then cut: half a key is too much."""
-        if self._key:
-            text = text.replace(self._key, "***")
+        for written in self._secrets:
+            text = text.replace(written, "***")
         return self._host.sub("***", text)[:MAX_MESSAGE_LENGTH]
+
+
+def _writings(key: str) -> tuple[str, ...]:
+    """A key as it is, and as a text may quote it from a URL or from JSON; the longest first."""
+    slashed = key.replace("/", "\\/")
+    return tuple(sorted({key, quote(key, safe=""), quote(key), slashed}, key=len, reverse=True))
 
 
 def _naming(host: str, netloc: str) -> re.Pattern[str]:

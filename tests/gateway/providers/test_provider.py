@@ -44,5 +44,10 @@ def test_a_key_is_taken_out_before_the_host_that_it_may_contain() -> None:
     assert at("http://up.example.com", "up.example.com-key").redact("up.example.com-key is wrong") == "*** is wrong"
 
 
+@pytest.mark.parametrize("written", ["s3/cr+t=", "s3%2Fcr%2Bt%3D", "s3/cr%2Bt%3D", r"s3\/cr+t="])
+def test_a_key_is_taken_out_as_urls_and_json_write_it(written: str) -> None:
+    assert at("http://up.example.com", "s3/cr+t=").redact(f"?key={written} is wrong") == "?key=*** is wrong"
+
+
 def test_what_is_left_is_cut() -> None:
     assert len(at("http://up.example.com").redact("y" * 2 * MAX_MESSAGE_LENGTH)) == MAX_MESSAGE_LENGTH
