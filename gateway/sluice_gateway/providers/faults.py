@@ -86,8 +86,21 @@ def _error_object(body: bytes) -> dict[str, Any]:
         return {}
     error = document.get("error", document)
     if isinstance(error, dict):
-        return error if "message" in error else {**error, "message": error.get("detail")}
+        return error if "message" in error else {**error, "message": _detail(error.get("detail"))}
     return {"message": error}
+
+
+def _detail(detail: object) -> object:
+    """Servers made with FastAPI, such as vLLM's and TGI's, list what is wrong as ``{"loc": [...], "msg": ...}``."""
+    if not isinstance(detail, list):
+        return detail
+    found = []
+    for one in detail:
+        if isinstance(one, dict) and (said := words(one.get("msg"))):
+            place = one.get("loc")
+            names = [name for part in place if (name := words(part))] if isinstance(place, list) else []
+            found.append(": ".join(filter(None, (".".join(names), said))))
+    return "; ".join(found) or None
 
 
 def words(value: object) -> str | None:
