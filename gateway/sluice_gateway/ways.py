@@ -128,7 +128,7 @@ class _Relay:
             self._native.observer.event,
             registry.errors_of(call.shape),
             dialect.end_mark if dialect else b"",
-            choices=wanted if type(wanted) is int else 1,
+            choices=max(1, wanted) if type(wanted) is int else 1,
             hide_usage=self._hides_usage,
         )
 

@@ -70,6 +70,16 @@ async def test_usage_is_asked_for_in_one_place_however_the_caller_writes_it() ->
     assert [value for name, value in members if name == "stream_options"] == [[("include_usage", True)]]
 
 
+@pytest.mark.parametrize("count", [0, -1])
+async def test_a_wish_for_no_answer_makes_a_cut_stream_no_whole_one(count: int) -> None:
+    async with serve(says_then_cuts(stream_head() + chunk(TEXT))) as upstream:
+        async with gateway(in_front_of(upstream.url)) as sluice:
+            async with sluice.session.post(sluice.url + CHAT, json=STREAM | {"n": count}) as response:
+                body = await response.read()
+    assert b"provider_error" in body
+    assert DONE not in body
+
+
 async def test_the_connection_to_the_provider_is_kept_after_a_stream() -> None:
     async with serve(says(event_stream(WHOLE))) as upstream, gateway(in_front_of(upstream.url)) as sluice:
         for _ in range(3):
