@@ -156,6 +156,13 @@ def test_parallel_calls_keep_their_order(client: openai.OpenAI, wire: str) -> No
 
 
 @every_provider
+def test_numbers_keep_their_digits(client: openai.OpenAI, wire: str) -> None:
+    calls, words = call_and_answer(client, wire, "add 12345678901234567 and 2")
+    assert calls == [("add", {"a": 12345678901234567, "b": 2})]
+    assert words == "The tools say: add of 12345678901234567, 2"
+
+
+@every_provider
 def test_a_tool_without_arguments(client: openai.OpenAI, wire: str) -> None:
     assert call_and_answer(client, wire, "Please ping") == ([("ping", {})], "The tools say: ping of ")
 

@@ -58,7 +58,7 @@ def _reply(request: ChatRequest, said: Answer, number: int, members: tuple[str, 
     if request.stream:
         return Events(_stream(request, said, number, members))
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
-    message[members[1]] = said.text or None
+    message[members[1]] = None if said.calls else said.text
     if said.thought:
         message[members[0]] = said.thought
     if said.calls:

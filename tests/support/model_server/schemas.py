@@ -25,13 +25,13 @@ class Evidence:
     """What a text offers to fill values with; each number and each name is used once."""
 
     text: str
-    numbers: list[float] = field(default_factory=list)
+    numbers: list[int | float] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, text: str) -> "Evidence":
         """Read a text."""
-        numbers = [float(number) for number in _NUMBER.findall(text)]
+        numbers = [float(number) if "." in number else int(number) for number in _NUMBER.findall(text)]
         quoted = ["".join(pair) for pair in _QUOTED.findall(text)]
         names = [name for name in _NAME.findall(text) if name != "I" and not any(name in one for one in quoted)]
         return cls(text, numbers, quoted + names)
@@ -115,12 +115,12 @@ class _Filler:
 
     def _number(self, schema: Schema, *, whole: bool) -> int | float:
         numbers = self._evidence.numbers
-        found = numbers.pop(0) if numbers else 1.0
+        found = numbers.pop(0) if numbers else 1
         if "minimum" in schema:
             found = max(found, schema["minimum"])
         if "maximum" in schema:
             found = min(found, schema["maximum"])
-        return int(found) if whole or found.is_integer() else found
+        return int(found) if whole else found
 
     def _string(self, schema: Schema, name: str) -> str:
         if schema.get("format") in _FORMATS:
