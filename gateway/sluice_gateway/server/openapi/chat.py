@@ -106,7 +106,7 @@ _SAID = {
 _FINISH = text("Why it ended.", values=(*dict.fromkeys(REASONS.values()), "function_call"))
 _CHOICE = record(
     {
-        "index": whole(least=0),
+        "index": whole("As the provider numbers it."),
         "message": record(_SAID, ("role",)),
         "logprobs": optional(record()),
         "finish_reason": optional(_FINISH),

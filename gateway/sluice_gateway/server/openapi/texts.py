@@ -31,13 +31,18 @@ _INPUT = either(
     description="One text or up to 2,048: words, or tokens of the model's own.",
 )
 _CHOICE = record(
-    {"index": whole(least=0), "text": text(), "logprobs": optional(record()), "finish_reason": optional(text())},
+    {
+        "index": whole("As the provider numbers it."),
+        "text": text(),
+        "logprobs": optional(record()),
+        "finish_reason": optional(text()),
+    },
     ("index", "text"),
 )
 _VECTOR = record(
     {
         "object": constant("embedding"),
-        "index": whole(least=0),
+        "index": whole("As the provider numbers it."),
         "embedding": either(array(number()), text("Little-endian 32-bit floats in base64.")),
     },
     ("object", "index", "embedding"),
