@@ -306,6 +306,21 @@ def test_what_a_provider_cannot_do_is_refused_by_name(client: openai.OpenAI, wir
     assert (refused.value.code, refused.value.param) == ("unsupported_parameter", name)
 
 
+@pytest.mark.parametrize("policy", ["clamp", "drop"])
+def test_policies_that_let_what_does_not_fit_pass(client: openai.OpenAI, policy: str) -> None:
+    whole = client.chat.completions.create(
+        model=policy,
+        messages=asked("Say yes"),
+        tools=TOOLS,
+        parallel_tool_calls=False,
+        temperature=3,
+        presence_penalty=-3,
+        verbosity="low",
+        extra_body={"no_such_field": 1},
+    )
+    assert whole.choices[0].message.content == "yes"
+
+
 def thinking(client: openai.OpenAI, wire: str, messages: list[Any]) -> ChatCompletion:
     return client.chat.completions.create(
         model=f"{wire}-thinker", messages=messages, tools=TOOLS, reasoning_effort="high"

@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sluice_gateway.sources.source import Loaded
@@ -67,9 +67,15 @@ class Site:
 
 
 def policies(url: str) -> Loaded:
-    """All providers of the server at ``url``; one of them with a key that is refused."""
+    """All providers of the server at ``url``; ``stranger`` has a key that is refused, ``clamp`` and ``drop`` are called
+    as the policy that they have for what Google can't do.
+    """
     documents = [_policy(name, url, offer) for name, offer in OFFERS.items()]
     documents.append(_policy("stranger", url, OFFERS["anthropic"]))
+    google = OFFERS["google"]
+    for lenience in ("clamp", "drop"):
+        documents.append(_policy(lenience, url, replace(google, spec={**google.spec, "parameterPolicy": lenience})))
+        documents.append(route(lenience, f"{lenience}/{google.models['plain']}", models=(lenience,)))
     for name, offer in OFFERS.items():
         for kind, model in offer.models.items():
             shown = name if kind == "plain" else f"{name}-{kind}"
