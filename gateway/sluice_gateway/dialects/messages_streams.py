@@ -138,13 +138,13 @@ class MessagesStreamWriter:
 
     def _release(self, *, all_of_it: bool = False) -> bytes:
         """Write what waits, up to and with a call whose arguments are no whole yet."""
-        frames = b""
+        frames: list[bytes] = []  # there may be very many, and adding to bytes copies all that there are
         while self._held and (all_of_it or self._blocks.call is None or self._blocks.arguments.complete()):
             for delta in self._held.popleft():
-                frames += self._writers[type(delta)](delta)
+                frames.append(self._writers[type(delta)](delta))
                 if isinstance(delta, ToolCallDelta):
                     self._held_calls.pop(delta.index, None)
-        return frames
+        return b"".join(frames)
 
     def _flush(self) -> bytes:
         """Nothing more comes for any call."""
