@@ -24,13 +24,14 @@ _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Content-Security-Policy: this page's own style, and nothing else at all."""
 
-_SDK = """from openai import OpenAI
+SDK = """from openai import OpenAI
 
 client = OpenAI(base_url="http://localhost:8080/v1", api_key="KEY")
 answer = client.chat.completions.create(
     model="chat", messages=[{"role": "user", "content": "Say hello."}]
 )
 print(answer.choices[0].message.content)"""
+"""The first program that anybody writes."""
 
 
 def page(paths: Iterable[str]) -> str:
@@ -49,7 +50,7 @@ def page(paths: Iterable[str]) -> str:
             f"<style>{_STYLE}</style></head><body><h1>Sluice {escape(info['version'])}</h1>",
             f"<p>{escape(info['description'])} For programs: <a href=/openapi.json>/openapi.json</a>.</p>",
             f"<p>Callers' keys, where the gateway asks for one: <code>{escape(headers.KEY)}</code></p>",
-            f"<ul>{links}</ul><h2>With OpenAI's SDK</h2><pre>{escape(_SDK)}</pre>",
+            f"<ul>{links}</ul><h2>With OpenAI's SDK</h2><pre>{escape(SDK)}</pre>",
             *(_section(path, one, schemas) for path, one in operations.items()),
             _errors(),
             "</body></html>",

@@ -1,6 +1,8 @@
 """/openapi.json and /docs on each listener: whole, kept by caches, and safe to open in a browser."""
 
+import asyncio
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -8,10 +10,11 @@ import pytest
 from sluice_gateway.server.app import ENDPOINTS
 from sluice_gateway.server.openapi import faults
 from sluice_gateway.server.openapi.document import OPERATIONS
-from sluice_gateway.server.openapi.page import page
+from sluice_gateway.server.openapi.page import SDK, page
 from sluice_gateway.server.openapi.serving import Description
 from sluice_gateway.settings import Address
 from tests.support.gateway import gateway, provider, route
+from tests.support.upstream import json_answer, says, serve
 
 MOCK = provider("mock") + route("chat", "mock")
 INTERNAL = {"/metrics", "/internal/config", "/internal/report"}
@@ -106,6 +109,25 @@ def test_the_page_shows_fields_with_their_types() -> None:
     assert "<td><code>encoding_format</code></td><td>float | base64</td>" in text
     assert "<td><code>input</code></td><td>string or list of string or list of integer" in text
     assert "/v1/messages" not in text
+
+
+async def test_the_examples_work() -> None:
+    vectors = {"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [1.5]}]}
+    async with serve(says(json_answer(vectors))) as upstream:
+        embedder = provider("up", upstream.url) + route("embedder", "up/m", models=("embedder",))
+        async with gateway(MOCK + embedder) as sluice:
+            for path in ENDPOINTS:
+                response, body = await sluice.post(OPERATIONS[path].example, path)
+                assert response.status == 200, body
+
+
+async def test_the_program_for_openais_sdk_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert escape(SDK) in page(OPERATIONS)
+    async with gateway(MOCK) as sluice:
+        program = SDK.replace("http://localhost:8080", sluice.url)
+        assert program != SDK
+        await asyncio.to_thread(exec, program, {})
+    assert capsys.readouterr().out.strip()
 
 
 def test_a_path_of_which_nothing_is_said_is_named() -> None:
