@@ -174,6 +174,15 @@ def test_local_servers_tell_what_they_have(site: Site) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", running[0]["expires_at"])
 
 
+def test_it_shares_no_code_with_the_gateway() -> None:
+    """What the gateway misunderstands of a provider must not be misunderstood twice."""
+    sources = list((ROOT / "tests/support/model_server").glob("*.py"))
+    assert sources
+    assert not [
+        path.name for path in sources if re.search(r"^\s*(from|import) sluice_", path.read_text(), re.MULTILINE)
+    ]
+
+
 async def test_it_runs_by_itself() -> None:
     command = (sys.executable, "-m", "tests.support.model_server")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
