@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sluice_gateway.calls import Shape
@@ -142,6 +142,7 @@ VECTORS: dict[str, list[Any]] = {
     ),
     st.sampled_from(["float", "base64", None]),
 )
+@example(("openai", b'{"data":[{"index":0,"embedding":"\xe2\x80\xa8"},{"index":1,"embedding":"AAAAPw=="}]}'), "float")
 def test_any_vectors_are_read_or_are_the_providers_fault(case: tuple[str, bytes], encoding: str | None) -> None:
     wire, data = case
     adapter = wire_of(wire).embeddings

@@ -1,7 +1,6 @@
 """Callers of /v1/embeddings (OpenAI API reference, "Embeddings"), in front of providers that embed otherwise."""
 
 import base64
-import binascii
 import struct
 from collections.abc import Iterable
 from math import ceil
@@ -104,7 +103,7 @@ def _in_numbers(vector: Vector) -> Vector | list[float]:
     try:
         data = base64.b64decode(vector, validate=True)
         return list(struct.unpack(f"<{len(data) // 4}f", data))
-    except (binascii.Error, struct.error):
+    except (ValueError, struct.error):  # of letters that are none of base64's, ValueError alone
         raise BadEvent("the provider sent a vector that is not base64 of numbers") from None
 
 

@@ -111,6 +111,14 @@ def test_the_page_shows_fields_with_their_types() -> None:
     assert "/v1/messages" not in text
 
 
+def test_the_page_shows_what_objects_are_made_of() -> None:
+    text = page(OPERATIONS)
+    for name in ("ChatMessage", "ChatPart", "Tool", "ToolCall", "ChatUsage", "ResponseItem", "ContentBlock", "Error"):
+        assert f"<summary>{name}</summary>" in text
+    assert "<summary>ChatRequest</summary>" not in text  # it stands where it is sent
+    assert "ChatMessage" not in page(["/v1/messages"])
+
+
 async def test_the_examples_work() -> None:
     vectors = {"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [1.5]}]}
     async with serve(says(json_answer(vectors))) as upstream:
