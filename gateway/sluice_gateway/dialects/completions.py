@@ -71,16 +71,16 @@ class _CompletionsWriter:
         self._shows_usage = isinstance(options, dict) and options.get("include_usage") is True
 
     def write(self, deltas: Iterable[Delta]) -> bytes:
-        """Frames for ``deltas``."""
-        frames = b""
+        """Frames for ``deltas``, in linear time: one event of a provider's may hold very many."""
+        frames: list[bytes] = []
         for delta in deltas:
             if isinstance(delta, Started):
                 self._head = _head(self._asked, delta)
             elif isinstance(delta, TextDelta):
-                frames += self._frame([_choice(delta.choice, delta.text, None)])
+                frames.append(self._frame([_choice(delta.choice, delta.text, None)]))
             elif isinstance(delta, Finished):
-                frames += self._frame([_choice(delta.choice, "", REASONS[delta.finish])])
-        return frames
+                frames.append(self._frame([_choice(delta.choice, "", REASONS[delta.finish])]))
+        return b"".join(frames)
 
     def end(self, usage: Usage | None) -> bytes:
         """Usage, for callers who have asked for it, and the end mark."""

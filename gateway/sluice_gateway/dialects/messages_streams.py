@@ -73,16 +73,15 @@ class MessagesStreamWriter:
         }
 
     def write(self, deltas: Iterable[Delta]) -> bytes:
-        """Frames for ``deltas``."""
-        frames = b""
+        """Frames for ``deltas``, in linear time: one event of a provider's may hold very many."""
+        frames: list[bytes] = []
         if not self._begun:
             deltas = tuple(deltas)
             if not any(type(delta) is Started or type(delta) in self._writers for delta in deltas):
                 return b""
-            frames = self._begin(deltas)
-        for delta in deltas:
-            frames += self._take(delta)
-        return frames
+            frames.append(self._begin(deltas))
+        frames.extend(map(self._take, deltas))
+        return b"".join(frames)
 
     def end(self, usage: Usage | None) -> bytes:
         """What ends every message: why it ended, what it took, and the end mark."""

@@ -30,17 +30,17 @@ class ResponsesStreamWriter:
         self._tier: str | None = None
 
     def write(self, deltas: Iterable[Delta]) -> bytes:
-        """Frames for ``deltas``."""
-        frames = b""
+        """Frames for ``deltas``, in linear time: one event of a provider's may hold very many."""
+        frames: list[bytes] = []
         for delta in deltas:
             if isinstance(delta, Counted):
                 self._tier = delta.service_tier or self._tier
             elif not isinstance(delta, Ended):
                 if not self._begun:
-                    frames += self._begin(delta if isinstance(delta, Started) else Started())
+                    frames.append(self._begin(delta if isinstance(delta, Started) else Started()))
                 if not isinstance(delta, Started):
-                    frames += self._output.take(delta)
-        return frames
+                    frames.append(self._output.take(delta))
+        return b"".join(frames)
 
     def end(self, usage: Usage | None) -> bytes:
         """The whole answer."""

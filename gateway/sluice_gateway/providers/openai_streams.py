@@ -64,10 +64,11 @@ def _is_another(known: _OpenCall, given_id: str | None, name: str) -> bool:
 class _Calls:
     """The tool calls of one choice."""
 
-    __slots__ = ("_at", "_begun", "_open")
+    __slots__ = ("_at", "_begun", "_by_id", "_open")
 
     def __init__(self) -> None:
         self._at: dict[int, _OpenCall] = {}
+        self._by_id: dict[str, _OpenCall] = {}
         self._open: list[_OpenCall] = []
         self._begun = 0
 
@@ -97,7 +98,7 @@ class _Calls:
     def _find(self, call: SaidCall, name: str | None) -> _OpenCall:
         """The call that a piece belongs to; a new one when it begins one."""
         if call.index is None:
-            known = next((known for known in self._open if known.id == call.id), None) if call.id else None
+            known = self._by_id.get(call.id) if call.id else None
             if known is None and not call.id and not name and self._open:
                 known = self._open[-1]
         else:
@@ -107,6 +108,8 @@ class _Calls:
         if known is None:
             known = _OpenCall(call.id)
             self._open.append(known)
+            if call.id:
+                self._by_id.setdefault(call.id, known)
             if call.index is not None:
                 self._at[call.index] = known
         return known
