@@ -4,7 +4,7 @@ else translated through the normal form.
 
 import time
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -13,6 +13,7 @@ from sluice_gateway.calls import Call, Shape
 from sluice_gateway.dialects import registry
 from sluice_gateway.dialects.dialect import Asked, Dialect, EmbeddingDialect
 from sluice_gateway.errors import CallerError, UnsupportedParameter
+from sluice_gateway.normal.answers import Delta, of_first_call, with_first_call
 from sluice_gateway.normal.parts import Source
 from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
@@ -161,7 +162,7 @@ def _asking_for_usage(body: bytes, options: object) -> bytes:
 class _Translation:
     """A conversation in the normal form."""
 
-    __slots__ = ("_asked", "_dialect", "_provider", "_request", "body", "endpoint")
+    __slots__ = ("_asked", "_cuts_calls", "_dialect", "_provider", "_request", "body", "endpoint")
     headers: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(
@@ -174,6 +175,7 @@ class _Translation:
         request = dialect.read(asked.document)
         if images:
             request = with_images(request, images)
+        self._cuts_calls = request.parallel_tool_calls is False and wire.parameters.cuts_calls
         self._request: ChatRequest = fit(request, wire.parameters, facts.policy, facts.vendor)
         path = wire.chat_stream if self._request.stream and wire.chat_stream else wire.chat
         self.endpoint = provider.endpoint(path, facts.model)
@@ -181,15 +183,20 @@ class _Translation:
 
     def whole(self, body: bytes) -> Whole:
         answer = self._provider.wire.adapter.parse_response(body)
+        if self._cuts_calls:
+            answer = with_first_call(answer)
         return Whole(self._dialect.answer(answer, self._asked), answer.usage)
 
     def passage(self) -> Passage:
         return TranslatedPassage(
-            self._provider.wire.adapter.parse_event,
+            self._first_call_of_event if self._cuts_calls else self._provider.wire.adapter.parse_event,
             self._dialect.stream(self._asked),
             self._dialect,
             choices=self._request.n or 1,
         )
+
+    def _first_call_of_event(self, data: bytes, memory: dict[str, Any]) -> list[Delta]:
+        return of_first_call(self._provider.wire.adapter.parse_event(data, memory))
 
 
 class _Embedding:

@@ -82,17 +82,11 @@ class TestOpenAIBeforeAnthropic(_OpenAI):
     models = ANTHROPIC
 
 
-class _OpenAIBeforeGoogle(_OpenAI):
-    @pytest.mark.xfail(reason="LangChain wants one call at most, Gemini can't promise that, and the gateway says so")
-    def test_structured_output_pydantic_2_v1(self, model: BaseChatModel) -> None:
-        super().test_structured_output_pydantic_2_v1(model)
-
-
-class TestOpenAIBeforeGoogle(_OpenAIBeforeGoogle):
+class TestOpenAIBeforeGoogle(_OpenAI):
     models = GOOGLE
 
 
-class TestOpenAIBeforeGoogleThatThinks(_OpenAIBeforeGoogle):
+class TestOpenAIBeforeGoogleThatThinks(_OpenAI):
     """Whose model wants the signatures of its calls back, which LangChain does not keep."""
 
     models = REVERSED

@@ -22,8 +22,8 @@ PAIRS: Mapping[str, tuple[str, ...]] = {
 # What a provider has no way to do, as a caller of chat completions names it.
 LACKS: Mapping[str, frozenset[str]] = {
     "anthropic": frozenset({"n", "seed", "logprobs", "presence_penalty"}),
-    "google": frozenset({"logit_bias", "parallel_tool_calls"}),
-    "vertex": frozenset({"logit_bias", "parallel_tool_calls"}),
+    "google": frozenset({"logit_bias"}),
+    "vertex": frozenset({"logit_bias"}),
     "ollama": frozenset({"tool_choice", "logit_bias"}),
-    "cohere": frozenset({"n", "logit_bias", "parallel_tool_calls", "top_logprobs"}),
+    "cohere": frozenset({"n", "logit_bias", "top_logprobs"}),
 }

@@ -1,11 +1,12 @@
 """What a model answers: whole, or in deltas that add up to the same."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from sluice_gateway.normal.parts import Part
+from sluice_gateway.normal.parts import Part, ToolCall
 from sluice_gateway.normal.usage import Usage
 
 
@@ -121,6 +122,22 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 Delta = Started | TextDelta | RefusalDelta | ThoughtDelta | ToolCallDelta | PartDelta | Finished | Counted | Ended
+
+
+def with_first_call(answer: ChatAnswer) -> ChatAnswer:
+    """The same answer, each choice with the first of its tool calls alone."""
+    return msgspec.structs.replace(answer, choices=tuple(map(_with_first_call, answer.choices)))
+
+
+def _with_first_call(choice: Choice) -> Choice:
+    first = next((part for part in choice.parts if isinstance(part, ToolCall)), None)
+    parts = tuple(part for part in choice.parts if part is first or not isinstance(part, ToolCall))
+    return msgspec.structs.replace(choice, parts=parts)
+
+
+def of_first_call(deltas: Sequence[Delta]) -> list[Delta]:
+    """The same deltas, without those of further tool calls."""
+    return [delta for delta in deltas if not (isinstance(delta, ToolCallDelta) and delta.index)]
 
 
 class EmbeddingAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ from sluice_gateway.providers.openai_parts import only_hints
 from sluice_gateway.providers.parameters import Parameters
 
 PARAMETERS = Parameters(
-    unsupported=frozenset({"logit_bias", "modalities", "n", "parallel_tool_calls", "top_logprobs", "verbosity"}),
+    unsupported=frozenset({"logit_bias", "modalities", "n", "top_logprobs", "verbosity"}),
+    cuts_calls=True,
     ranges={
         "temperature": (0, 1),  # "Errors", 400; the reference names no upper bound
         "top_p": (0.01, 0.99),

@@ -42,6 +42,7 @@ class GoogleAdapter:
 # "GenerationConfig"; seeds are 32-bit integers.
 _PARAMETERS = Parameters(
     unsupported=frozenset({"logit_bias", "verbosity"}),
+    cuts_calls=True,
     ranges={
         "temperature": (0, 2),
         "top_p": (0, 1),

@@ -67,7 +67,7 @@ def build_request(request: ChatRequest, facts: Facts, schemes: tuple[str, ...]) 
         body["systemInstruction"] = {"parts": [{"text": system}]}
     if request.tools:
         body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
-    if config := _tool_config(request, facts):
+    if config := _tool_config(request):
         body["toolConfig"] = {"functionCallingConfig": config}
     if config := _generation_config(request, facts):
         body["generationConfig"] = config
@@ -159,10 +159,7 @@ def _has_parameters(schema: dict[str, Any]) -> bool:
 _SAYS_NOTHING = {"type", "required", "title", "description", "$schema"}
 
 
-def _tool_config(request: ChatRequest, facts: Facts) -> dict[str, Any]:
-    if request.parallel_tool_calls is False and request.tools and facts.policy == "strict":
-        name = request.named("parallel_tool_calls")
-        raise UnsupportedParameter(f"{facts.vendor} has no {name}", param=name)
+def _tool_config(request: ChatRequest) -> dict[str, Any]:
     choice = request.tool_choice
     mode = choice.mode if choice else Choosing.AUTO
     if mode is Choosing.AUTO:

@@ -51,13 +51,15 @@ class Parameters:
 
     ``unsupported`` are fields that it has no place for; ``ranges`` the least and greatest value of those that it
     bounds; ``most_stops`` how many stop sequences it takes, None for any number; ``extra`` members of its own API that
-    callers of another shape may add to their body.
+    callers of another shape may add to their body. ``cuts_calls``: the provider can't be told to call one tool at a
+    time, so the gateway passes on the first call alone where the caller wants no more.
     """
 
     unsupported: frozenset[str] = frozenset()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     most_stops: int | None = None
     extra: frozenset[str] = frozenset()
+    cuts_calls: bool = False
 
 
 def fit(
@@ -69,6 +71,8 @@ def fit(
     brings numbers into range, and drops what has no place; ``drop`` takes out both. ``provider`` is for the message.
     """
     changes: dict[str, Any] = {}
+    if parameters.cuts_calls and request.parallel_tool_calls is not None:
+        changes["parallel_tool_calls"] = None
     for field_name, why, replacement in _misfits(request, parameters, clamps=policy == "clamp"):
         if policy == "strict":
             name = request.named(field_name)

@@ -187,7 +187,7 @@ def test_a_summary_alone_shows_thoughts() -> None:
 
 
 @pytest.mark.parametrize("policy", ["clamp", "drop"])
-def test_calls_side_by_side_are_not_refused_under_a_lenient_policy(policy: Policy) -> None:
+def test_a_wish_for_one_call_is_the_gateways_to_keep(policy: Policy) -> None:
     request = ChatRequest(messages=(user(),), tools=(Tool(name="f"),), parallel_tool_calls=False, service_tier="scale")
     assert asked(request, policy=policy) == {
         "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
