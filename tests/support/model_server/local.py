@@ -25,13 +25,19 @@ def chat(ask: Ask) -> Reply | Events:
     answers that it does not know.
     """
     document = read(ask.body, dict[str, Any], openai_errors.unreadable)
-    for message in document.get("messages") or ():
+    for message in _objects(document, "messages"):
         if message.get("role") == "assistant":
             _keep(message, {*AssistantMessage.__struct_fields__, "role"})
-            for call in message.get("tool_calls") or ():
+            for call in _objects(message, "tool_calls"):
                 _keep(call, set(ToolCall.__struct_fields__))
     request = read(msgspec.json.encode(document), ChatRequest, openai_errors.unreadable)
     return openai_chat.answered(request, ask.number, shown_in="reasoning")
+
+
+def _objects(holder: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Those of a list; whatever else stands there is for the reader to refuse."""
+    found = holder.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _keep(members: dict[str, Any], names: set[str]) -> None:

@@ -247,7 +247,7 @@ def _turn(message: Message) -> Turn:
         return Turn("tool", results=(_text(message.content),))
     if isinstance(message, AssistantMessage):
         calls = tuple(
-            Call(call.function.name, _arguments(call.function.arguments)) for call in message.tool_calls or ()
+            Call(call.function.name, arguments_of(call.function.arguments)) for call in message.tool_calls or ()
         )
         return Turn("assistant", _text(message.content), calls=calls)
     role = message.__struct_config__.tag
@@ -263,13 +263,14 @@ def _text(content: Any) -> str:
     return "\n".join(filter(None, words))
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def arguments_of(text: str, param: str = "messages") -> dict[str, Any]:
+    """A call's arguments, as an object. Raises Refused."""
     try:
         arguments = json.loads(text)
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
-        raise refused("Invalid function call arguments: not a JSON object.", param="messages")
+        raise refused("Invalid function call arguments: not a JSON object.", param=param)
     return arguments
 
 

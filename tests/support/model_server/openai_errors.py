@@ -1,6 +1,7 @@
 """How OpenAI refuses (OpenAI API reference: "Error codes"), its models, and who may use them."""
 
 import re
+from typing import Any
 
 from tests.support.model_server.conversation import Schema
 from tests.support.model_server.exchange import CREATED, KEY, Ask, Refused, Reply
@@ -56,20 +57,29 @@ def check_model(model: str, offered: tuple[str, ...]) -> None:
         raise refused(f"The model `{model}` is not supported by this endpoint.", param="model")
 
 
+def _is_schema(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    members = {"properties": dict, "$defs": dict, "required": list, "anyOf": list}
+    return all(isinstance(value.get(name), kind | None) for name, kind in members.items())
+
+
 def check_strict(schema: Schema | None, param: str) -> None:
     """What strict schemas must have (OpenAI's guide: "Structured model outputs", "Supported schemas")."""
-    stack = [schema or {}]
+    stack: list[Any] = [schema or {}]
     while stack:
         one = stack.pop()
+        if not _is_schema(one):
+            raise refused("Invalid schema: it is not a JSON schema.", param=param)
         properties = one.get("properties")
         if one.get("type") == "object" or properties is not None:
             if one.get("additionalProperties") is not False:
                 raise refused(
                     "Invalid schema: 'additionalProperties' is required to be supplied and to be false.", param=param
                 )
-            if set(one.get("required") or ()) != set(properties or ()):
+            if set(map(str, one.get("required") or ())) != set(properties or ()):
                 raise refused("Invalid schema: 'required' must name every key in properties.", param=param)
-        stack += (*(properties or {}).values(), *one.get("$defs", {}).values(), *one.get("anyOf", ()))
+        stack += (*(properties or {}).values(), *(one.get("$defs") or {}).values(), *(one.get("anyOf") or ()))
         if isinstance(one.get("items"), dict):
             stack.append(one["items"])
 

@@ -9,7 +9,7 @@ import msgspec
 from tests.support.model_server import brain, media, openai_errors, seals
 from tests.support.model_server.conversation import Answer, Call, Conversation, Finish, Media, Tool, Turn
 from tests.support.model_server.exchange import CREATED, Ask, Events, Reply
-from tests.support.model_server.openai_chat import REFUSAL
+from tests.support.model_server.openai_chat import REFUSAL, arguments_of
 from tests.support.model_server.openai_errors import REASONING_MODELS, refused
 from tests.support.model_server.responses_events import frames
 from tests.support.model_server.responses_requests import (
@@ -182,7 +182,7 @@ def conversation_of(request: ResponsesRequest) -> Conversation:
 def _turns(items: list[Item]) -> Iterator[Turn]:
     for item in items:
         if isinstance(item, FunctionCallItem):
-            yield Turn("assistant", calls=(Call(item.name, json.loads(item.arguments or "{}")),))
+            yield Turn("assistant", calls=(Call(item.name, arguments_of(item.arguments or "{}", "input")),))
         elif isinstance(item, FunctionOutputItem):
             yield Turn("tool", results=(_words(item.output),), media=_media(item.output))
         elif not isinstance(item, ReasoningItem):

@@ -38,8 +38,11 @@ class Evidence:
 
 
 def instance(schema: Schema, text: str) -> Any:
-    """A value that satisfies ``schema``, made of ``text``."""
-    return _Filler(schema, Evidence.of(text)).value(schema, "value", 0)
+    """A value that satisfies ``schema``, made of ``text``; of what is no schema, nothing."""
+    try:
+        return _Filler(schema, Evidence.of(text)).value(schema, "value", 0)
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError):
+        return {}
 
 
 class _Filler:

@@ -92,7 +92,8 @@ def _wanted(tools: tuple[Tool, ...], text: str) -> list[tuple[Tool, str]]:
 def _likeness(tool: Tool, clause: str) -> int:
     """Words in common: two points for one in the tool's name, one for its description and parameters."""
     said = _words(clause)
-    parameters = " ".join(tool.schema.get("properties") or ())
+    properties = tool.schema.get("properties")
+    parameters = " ".join(properties if isinstance(properties, dict) else ())
     return 2 * len(said & _words(tool.name)) + len(said & _words(f"{tool.description} {parameters}"))
 
 
@@ -101,13 +102,19 @@ def _words(text: str) -> set[str]:
     return {word.lower().rstrip("s") for word in _WORD.findall(spaced)} - _EMPTY
 
 
+def _are_objects(properties: object) -> bool:
+    return isinstance(properties, dict) and all(isinstance(one, dict) for one in properties.values())
+
+
 def _calls(tool: Tool, clause: str, text: str) -> list[Call]:
     """One call, or one for each name where the tool takes just one."""
     evidence = Evidence.of(clause)
     said = clause if evidence.names or evidence.numbers else text
     names = Evidence.of(said).names
-    properties = tool.schema.get("properties") or {}
-    required = [name for name in tool.schema.get("required") or properties if name in properties]
+    properties, needed = tool.schema.get("properties") or {}, tool.schema.get("required") or []
+    if not _are_objects(properties) or not isinstance(needed, list):  # no schema at all
+        return [Call(tool.name, {})]
+    required = [name for name in needed or properties if name in properties]
     strings = [name for name in required if properties[name].get("type") in ("string", "STRING")]
     several = len(names) > 1 and re.search(r",| and ", said)
     if several and len(strings) == len(required) == 1 and "enum" not in properties[strings[0]]:
