@@ -119,7 +119,7 @@ class Process:
     @contextlib.asynccontextmanager
     async def _listening(self, door: Door, address: Address) -> AsyncIterator[tuple[web.TCPSite, Address]]:
         """Serve a door. Gives the site and its address, in which a port of 0 is replaced. Raises CannotListen."""
-        runner = web.ServerRunner(Server(door.handle, self._logger), shutdown_timeout=_CLOSE_SECONDS)
+        runner = web.ServerRunner(Server(door.handle, self._logger, door.errors), shutdown_timeout=_CLOSE_SECONDS)
         await runner.setup()
         try:
             site = web.TCPSite(runner, address.host or None, address.port, backlog=_BACKLOG)

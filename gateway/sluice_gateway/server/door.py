@@ -28,7 +28,7 @@ class Door:
         in_flight: InFlight,
         errors: Callable[[str], ErrorWriter],
     ) -> None:
-        self._errors = errors
+        self.errors = errors
         self.paths = paths
         self.prefixes = prefixes
         self._in_flight = in_flight
@@ -39,7 +39,7 @@ class Door:
             response = await self._handler(request)(request)
         except GatewayError as error:
             headers = CIMultiDict({"content-type": JSON, "server": "sluice"})
-            response = error_reply(error, headers, self._errors(request.path))
+            response = error_reply(error, headers, self.errors(request.path))
         if self._in_flight.draining:
             response.force_close()  # behind a stream too, though its head has not said so
         return response

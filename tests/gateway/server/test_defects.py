@@ -1,5 +1,6 @@
 """What should never happen: told to the caller as a 500 without details, to the log as one line of JSON with them."""
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -30,6 +31,37 @@ WIRE = Wire(name="broken", adapter=Broken(), chat="/say")
 
 async def fails(request: web.BaseRequest) -> web.StreamResponse:
     raise LookupError("what the code thought impossible")
+
+
+async def fails_later(request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"first")
+    return await fails(request)
+
+
+async def test_a_defect_behind_the_begin_of_an_answer_ends_the_connection() -> None:
+    runner = web.ServerRunner(Server(fails_later, make_logger(LineWriter(io.BytesIO()))))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            answered = await reader.read()
+        writer.close()
+    finally:
+        await runner.cleanup()
+    assert answered.endswith(b"\r\n\r\n5\r\nfirst\r\n")
+
+
+async def test_a_defect_is_told_in_the_callers_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "dumb_shape", "dumb = dumb_shape:WIRE", SHAPE.replace('return b"{}"', "self._fails()"))
+    text = provider("own", "http://127.0.0.1:1", compatibility={"wireShape": "dumb"}) + route("chat", "own/m")
+    async with gateway(text) as sluice:
+        response, body = await sluice.post(HELLO | {"max_tokens": 5}, "/v1/messages")
+    assert (response.status, body["type"], body["error"]["type"]) == (500, "error", "api_error")
 
 
 async def test_a_defect_is_a_500_and_a_line() -> None:
