@@ -13,6 +13,7 @@ from sluice_config.resources.provider_policy import Model
 from sluice_gateway import catalogue
 from sluice_gateway.calls import Shape
 from sluice_gateway.credentials import Credentials, Secret
+from sluice_gateway.errors import CallerError
 from sluice_gateway.providers.adapter import Facts, Native, Quirks, Wire
 from sluice_gateway.providers.listing import WAYS, Listing, Listings
 from sluice_gateway.providers.mock import MockUpstream
@@ -114,8 +115,12 @@ class Provider:
         self._host = _naming(origin.host, urlsplit(base_url).netloc)
 
     def endpoint(self, path: str, model: str) -> Endpoint:
-        """Where a request goes: ``path`` is a template of the wire. Raises ValueError for what can't be in a URL."""
+        """Where a request goes: ``path`` is a template of the wire. Raises ValueError for what can't be in a URL, and
+        CallerError for names that URLs take for steps in a path (RFC 3986, 5.2.4).
+        """
         name = model if "{model}" in path else ""
+        if name in (".", ".."):
+            raise CallerError(f"{name!r} is not the name of a model", param="model")
         found = self._endpoints.get((path, name))
         if found is None:
             if len(self._endpoints) >= _MOST_NAMES:

@@ -4,6 +4,7 @@ import pytest
 
 from sluice_config.snapshot import Provider as Policy
 from sluice_gateway.credentials import Credentials
+from sluice_gateway.errors import CallerError
 from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH, Provider, make_provider
 from sluice_gateway.upstream import LeanUpstream
 from tests.support.gateway import loaded, provider, route
@@ -51,3 +52,12 @@ def test_a_key_is_taken_out_as_urls_and_json_write_it(written: str) -> None:
 
 def test_what_is_left_is_cut() -> None:
     assert len(at("http://up.example.com").redact("y" * 2 * MAX_MESSAGE_LENGTH)) == MAX_MESSAGE_LENGTH
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_models_name_is_no_step_in_a_path(name: str) -> None:
+    event = loaded(provider("up", "https://up.example.com", provider="azure", azure={"apiVersion": "2024-10-21"}))
+    azure = made(event.snapshot.providers[0], event.credentials)
+    with pytest.raises(CallerError, match="not the name of a model"):
+        azure.endpoint(azure.wire.chat, name)
+    assert "/deployments/..a/" in azure.endpoint(azure.wire.chat, "..a").path
