@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import operator, proxy, reload, start, translation
+from bench import estimates, operator, proxy, reload, start, translation
 from bench.figures import circumstances, keep
 from bench.measured import LOAD_CORE
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "proxy": lambda folder, wanted: proxy.run(folder, wanted.rounds),
     "translation": lambda folder, wanted: translation.run(folder, wanted.rounds),
+    "estimates": lambda _, __: estimates.run(),
     "reload": lambda folder, _: reload.run(folder),
     "start": lambda folder, _: start.run(folder),
     "operator": lambda folder, wanted: operator.run(folder, wanted.rest),
