@@ -13,7 +13,7 @@ from sluice_config.published import SHARD_KEY, index_name, shard_name
 from sluice_config.shards import Index, join
 from sluice_config.snapshot import Snapshot
 from tests.support.canary import CANARY
-from tests.support.cluster import RBAC_PATH, ControlPlane
+from tests.support.cluster import PATIENCE, RBAC_PATH, ControlPlane
 from tests.support.kubernetes_api import Api, ApiRefused, Document
 from tests.support.operator import CREDENTIALS_RULES, WRITER_RULES, Operator, kubeconfig, running, token_for
 from tests.support.pods import GATEWAY, Pods, deployment, pods_of
@@ -138,7 +138,7 @@ class Site:
                 return dict(condition)
         return {}
 
-    def becomes(self, kind: str, name: str, *wanted: str) -> str:
+    def becomes(self, kind: str, name: str, *wanted: str, within: float = PATIENCE) -> str:
         """Wait until a condition is so: its type, status and reason. Its message."""
         of_type, status, reason = wanted
 
@@ -147,7 +147,7 @@ class Site:
             return condition.get("status"), condition.get("reason")
 
         try:
-            self.plane.until(lambda: said() == (status, reason), f"{kind} {name}: {wanted}")
+            self.plane.until(lambda: said() == (status, reason), f"{kind} {name}: {wanted}", within)
         except AssertionError:
             raise AssertionError(f"not {wanted}: {self.find(kind, name)}") from None
         return str(self.condition(kind, name, of_type)["message"])
