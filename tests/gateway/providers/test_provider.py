@@ -1,4 +1,4 @@
-"""What a provider's words may not show to others: its key, and where it is."""
+"""What a provider's words may not show to others, its key and where it is; and where its requests go."""
 
 import pytest
 
@@ -56,7 +56,8 @@ def test_what_is_left_is_cut() -> None:
 
 @pytest.mark.parametrize("name", [".", ".."])
 def test_a_models_name_is_no_step_in_a_path(name: str) -> None:
-    event = loaded(provider("up", "https://up.example.com", provider="azure", azure={"apiVersion": "2024-10-21"}))
+    policy = provider("up", "https://up.example.com", provider="azure", azure={"apiVersion": "2024-10-21"})
+    event = loaded(policy + route("chat", "up"))
     azure = made(event.snapshot.providers[0], event.credentials)
     with pytest.raises(CallerError, match="not the name of a model"):
         azure.endpoint(azure.wire.chat, name)
