@@ -6,7 +6,7 @@ from typing import Any
 
 from sluice_gateway.server.openapi import chat, faults, headers, messages, pages, responses, texts
 from sluice_gateway.server.openapi.operations import JSON, Operation
-from sluice_gateway.server.openapi.schemas import Schema, ref
+from sluice_gateway.server.openapi.schemas import Schema, ref, referred
 
 _CHAPTERS = (chat.CHAPTER, responses.CHAPTER, messages.CHAPTER, texts.CHAPTER, pages.CHAPTER)
 OPERATIONS: Mapping[str, Operation] = {
@@ -34,12 +34,14 @@ def undescribed(paths: Iterable[str]) -> list[str]:
 def document(paths: Iterable[str]) -> dict[str, Any]:
     """What a listener with these paths answers."""
     served = set(paths)
+    described = {path: _path(operation) for path, operation in OPERATIONS.items() if path in served}
+    schemas = {name: _SCHEMAS[name] for name in referred(described, _SCHEMAS)}
     return {
         "openapi": "3.1.1",
         "info": {"title": "Sluice", "version": version("sluice"), "description": _ABOUT},
         "servers": [{"url": "/"}],
-        "paths": {path: _path(operation) for path, operation in OPERATIONS.items() if path in served},
-        "components": {"schemas": dict(_SCHEMAS), "securitySchemes": _SECURITY},
+        "paths": described,
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sluice_gateway.server.openapi import faults, headers
 from sluice_gateway.server.openapi.document import OPERATIONS, document, parameters, reply_headers
 from sluice_gateway.server.openapi.operations import Operation
-from sluice_gateway.server.openapi.schemas import Schema, ref
+from sluice_gateway.server.openapi.schemas import Schema, ref, referred
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1e21;"
@@ -96,30 +96,13 @@ def _fields(title: str, schema: Any, schemas: Mapping[str, Any]) -> str:
 def _objects(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     """What the objects above are made of, as far as it has a name."""
     whole = {schema.get("$ref") for one in map(OPERATIONS.__getitem__, paths) for schema in _of(one)}
-    parts = [name for name in _named(paths, schemas) if ref(name)["$ref"] not in whole]
+    parts = [name for name in referred(paths, schemas) if ref(name)["$ref"] not in whole]
     tables = "".join(_fields(name, schemas[name], {}) for name in parts)
     return f'<h2 id="objects">Objects</h2>{tables}' if parts else ""
 
 
 def _of(operation: Operation) -> list[Schema]:
     return [one for one in (operation.body, operation.event, *operation.answers.values()) if one is not None]
-
-
-def _named(document: Any, schemas: Mapping[str, Any]) -> list[str]:
-    """The schemas that a document refers to, directly or not, in the order of their names' first use."""
-    found: dict[str, None] = {}
-    waiting = [document]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, Mapping):
-            name = str(one.get("$ref", "")).rpartition("/")[2]
-            if name and name not in found:
-                found[name] = None
-                waiting.append(schemas[name])
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
-    return list(found)
 
 
 def _resolved(schema: Any, schemas: Mapping[str, Any]) -> Any:

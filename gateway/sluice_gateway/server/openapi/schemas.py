@@ -82,6 +82,23 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def referred(document: Any, schemas: Mapping[str, Any]) -> list[str]:
+    """The schemas that a document refers to, directly or not, in the order of their first use."""
+    found: dict[str, None] = {}
+    waiting = [document]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, Mapping):
+            name = str(one.get("$ref", "")).rpartition("/")[2]
+            if name and name not in found:
+                found[name] = None
+                waiting.append(schemas[name])
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+    return list(found)
+
+
 def _null_beside(schema: Schema) -> Schema:
     told = {"description": schema["description"]} if "description" in schema else {}
     bare = {name: value for name, value in schema.items() if name != "description"}

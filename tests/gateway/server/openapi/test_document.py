@@ -99,6 +99,12 @@ def test_a_listener_describes_its_own_paths() -> None:
     assert list(document(["/health", "/v1/models"])["paths"]) == ["/v1/models", "/health"]
 
 
+def test_a_listener_describes_no_object_that_it_does_not_speak_of() -> None:
+    inside = document(["/internal/config", "/internal/report", "/metrics", "/health"])
+    assert inside["components"]["schemas"].keys() == {"Config", "Report", "Status", "Error"}
+    assert references(inside) == {f"#/components/schemas/{name}" for name in inside["components"]["schemas"]}
+
+
 def test_internal_paths_are_marked() -> None:
     marked = [path for path, one in WHOLE["paths"].items() if one[OPERATIONS[path].method].get("x-internal")]
     assert marked == ["/metrics", "/internal/config", "/internal/report"]
