@@ -5,6 +5,7 @@ A stream is relayed in whole frames only, so that an error event can follow at a
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024  # as large as a request may be: images and audio come in single frames
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which a stream may begin with
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -73,6 +74,7 @@ def data_of(frames: bytes) -> list[bytes]:
     """The data of each event in ``frames`` (whole frames); comments and events without data give nothing."""
     if frames.startswith(b"data: ") and frames.find(b"\n") == len(frames) - 2:
         return [frames[6:-2]]  # by far the most common: one frame of one line
+    frames = frames.removeprefix(_BYTE_ORDER_MARK)
     if b"\r" in frames:
         frames = frames.replace(b"\r\n", b"\n")
     found = []

@@ -30,6 +30,11 @@ def test_data_is_read_from_every_form_of_frame() -> None:
     assert sse.data_of(STREAM) == DATA
 
 
+def test_a_byte_order_mark_hides_no_event() -> None:
+    assert sse.data_of(b"\xef\xbb\xbfdata: {}\n\n") == [b"{}"]
+    assert sse.data_of(b"\xef\xbb\xbf" + STREAM.removeprefix(b": hello\n\n")) == DATA
+
+
 def test_whole_frames_pass_without_a_copy() -> None:
     assert sse.Framer().feed(STREAM) is STREAM
 
