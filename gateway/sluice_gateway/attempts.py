@@ -15,6 +15,7 @@ from sluice_gateway.errors import (
     UpstreamTimedOut,
 )
 from sluice_gateway.providers.adapter import Fault, FaultKind
+from sluice_gateway.telemetry.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class AttemptFailed(Exception):
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(attempt.reason)
         self.attempt = attempt
+
+    def noted(self, record: Record) -> Attempt:
+        """The attempt, once it stands in the record of its request."""
+        record.failed_attempts.append(self.attempt.described())
+        return self.attempt
 
 
 def refusal(fault: Fault, redact: Callable[[str], str]) -> ProviderRefused:

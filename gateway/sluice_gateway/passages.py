@@ -102,10 +102,11 @@ class RelayedPassage(_Progress):
         """Read each event, and pass all on."""
         bare = 0
         events = sse.data_of(frames)
-        for data in events:
-            if (event := self._observe(data)) is not None:
-                self._note(event)
-                bare += event.bare
+        with _GUARDED:
+            for data in events:
+                if (event := self._observe(data)) is not None:
+                    self._note(event)
+                    bare += event.bare
         self.events += len(events)
         if not self.begun:
             self.begun = len(events) > self.done

@@ -92,9 +92,9 @@ class Pipeline:
             except CallerError as error:
                 unable = unable or error  # another target may be able to
                 continue
-            except TimeoutError:
-                unable = None
-                break
+            except AttemptFailed as failed:
+                attempts.append(failed.noted(record))
+                continue
             if isinstance(way, Whole):
                 return Reply(way.body)
             record.tries(candidate.label, candidate.target.kind)
@@ -104,8 +104,7 @@ class Pipeline:
                 reply = await self._attempt(exchange, candidate, way)
                 result = record.code or SERVED
             except AttemptFailed as failed:
-                attempts.append(failed.attempt)
-                record.failed_attempts.append(failed.attempt.described())
+                attempts.append(failed.noted(record))
                 result = failed.attempt.fault.kind
             except ProviderRefused:
                 result = FaultKind.CALLER
@@ -127,15 +126,22 @@ class Pipeline:
         raise failure_of(attempts, late=self._is_late(exchange))
 
     async def _way(self, exchange: Exchange, candidate: Candidate) -> Way | Whole:
-        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, TimeoutError when
-        the caller's own time is over.
+        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, AttemptFailed when
+        it can't be asked now.
         """
         call, provider = exchange.call, candidate.target.provider
         images: Mapping[str, Source] = {}
-        if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
-            async with asyncio.timeout_at(exchange.deadline):
-                images = await self._images.fetch(urls, provider.image_fetch)
-        return way_to(provider, call, candidate.model, exchange.record.request_id, images)
+        try:
+            if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
+                async with asyncio.timeout_at(exchange.deadline):
+                    images = await self._images.fetch(urls, provider.image_fetch)
+            with Guarded():
+                return way_to(provider, call, candidate.model, exchange.record.request_id, images)
+        except TimeoutError:
+            fault = Fault(kind=FaultKind.TIMEOUT, status=504, message="the images did not come in the caller's time")
+        except WireDefect as error:
+            fault, exchange.record.defect = _broken(error), error.__cause__
+        raise AttemptFailed(Attempt(candidate.label, fault, None, fault.message, 0.0))
 
     def _is_late(self, exchange: Exchange) -> bool:
         return exchange.deadline is not None and exchange.deadline - self._clock() < _LEAST_SECONDS
@@ -152,7 +158,7 @@ class Pipeline:
         except UpstreamError as error:
             fault = _fault(error)
         except BadEvent as error:
-            fault = Fault(kind=FaultKind.FAILED, status=502, message=str(error))
+            fault = _broken(error)
             if isinstance(error, WireDefect):
                 exchange.record.defect = error.__cause__
         except ProviderFault as error:
@@ -222,6 +228,10 @@ def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:
         idle=min(timeouts.idle, left),
         total=left,
     )
+
+
+def _broken(error: BadEvent) -> Fault:
+    return Fault(kind=FaultKind.FAILED, status=502, message=str(error))
 
 
 def _fault(error: UpstreamError) -> Fault:

@@ -55,15 +55,15 @@ class ProviderFault(Exception):
 
 
 class WireDefect(BadEvent):
-    """A wire shape's own code has failed at what a provider sent; the cause is for the log alone."""
+    """A wire shape's own code has failed at a request, or at what a provider sent; the cause is for the log alone."""
 
     def __init__(self) -> None:
-        super().__init__("the gateway failed to read the provider's answer; its log says why")
+        super().__init__("the gateway failed at the provider's shape; its log says why")
 
 
 class Guarded:
-    """Around the code of a wire shape that reads what a provider sent: all that it was not to raise is a WireDefect,
-    so that a shape of the user's own fails like a provider does, and another target may serve.
+    """Around the code of a wire shape: all that it was not to raise is a WireDefect, so that a shape of the user's own
+    fails like a provider does, and another target may serve.
     """
 
     def __enter__(self) -> None: ...

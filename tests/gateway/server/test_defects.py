@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from sluice_gateway.calls import Shape
+from sluice_gateway.dialects.registry import errors_of
 from sluice_gateway.server.connection import Server
 from sluice_gateway.telemetry.log import LineWriter, make_logger
 from tests.support.gateway import CHAT, HELLO, gateway, provider, route
@@ -55,13 +57,34 @@ async def test_a_defect_behind_the_begin_of_an_answer_ends_the_connection() -> N
     assert answered.endswith(b"\r\n\r\n5\r\nfirst\r\n")
 
 
-async def test_a_defect_is_told_in_the_callers_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_is_told_in_the_callers_shape() -> None:
+    runner = web.ServerRunner(Server(fails, make_logger(LineWriter(io.BytesIO())), lambda _: errors_of(Shape.MESSAGES)))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        async with aiohttp.ClientSession() as session, session.post(f"http://{host}:{port}/v1/messages") as response:
+            body = await response.json()
+    finally:
+        await runner.cleanup()
+    assert (response.status, body["type"], body["error"]["type"]) == (500, "error", "api_error")
+
+
+async def test_a_wire_shape_that_fails_at_a_request_gives_way_to_the_next_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     install(tmp_path, "dumb_shape", "dumb = dumb_shape:WIRE", SHAPE.replace('return b"{}"', "self._fails()"))
-    text = provider("own", "http://127.0.0.1:1", compatibility={"wireShape": "dumb"}) + route("chat", "own/m")
+    text = provider("own", "http://127.0.0.1:1", compatibility={"wireShape": "dumb"}) + provider("mock")
+    text += route("chat", "own/m", "mock") + route("alone", "own/m", models=("alone",))
     async with gateway(text) as sluice:
-        response, body = await sluice.post(HELLO | {"max_tokens": 5}, "/v1/messages")
-    assert (response.status, body["type"], body["error"]["type"]) == (500, "error", "api_error")
+        served, _ = await sluice.post()
+        response, body = await sluice.post(HELLO | {"model": "alone"})
+        await sluice.log_file.has("what its author thought impossible", 2)
+        first, _ = await sluice.logged(2)
+    assert (served.status, served.headers["x-sluice-target"]) == (200, "mock/chat")
+    assert [attempt["target"] for attempt in first["failed_attempts"]] == ["own/m"]
+    assert (response.status, body["error"]["code"]) == (502, "provider_error")
 
 
 async def test_a_defect_is_a_500_and_a_line() -> None:
