@@ -19,7 +19,7 @@ from sluice_gateway.normal.requests import ChatRequest, urls_of, with_images
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.passages import Passage, RelayedPassage, TranslatedPassage
 from sluice_gateway.providers.adapter import EmbeddingAdapter, Facts, Native
-from sluice_gateway.providers.openai_history import own_history
+from sluice_gateway.providers.openai.history import own_history
 from sluice_gateway.providers.parameters import asks_for_nothing, fit
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.upstream import Endpoint

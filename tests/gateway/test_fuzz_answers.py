@@ -17,7 +17,7 @@ from jsonschema_rs import Draft202012Validator
 from sluice_gateway.calls import Shape
 from sluice_gateway.dialects import registry
 from sluice_gateway.dialects.dialect import Asked
-from sluice_gateway.dialects.responses_output import deltas_of
+from sluice_gateway.dialects.responses.output import deltas_of
 from sluice_gateway.errors import ProviderError
 from sluice_gateway.normal.answers import (
     ChatAnswer,

@@ -5,7 +5,7 @@ import asyncio
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.passages import RelayedPassage
 from sluice_gateway.providers.mock import MockAnswer
-from sluice_gateway.providers.openai_observer import OpenAIObserver
+from sluice_gateway.providers.openai.observer import OpenAIObserver
 from sluice_gateway.relay import Stream
 from sluice_gateway.telemetry.record import Record
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from sluice_gateway.dialects.chat_answers import REASONS, usage_of
-from sluice_gateway.dialects.chat_requests import read_stop
+from sluice_gateway.dialects.chat.answers import REASONS, usage_of
+from sluice_gateway.dialects.chat.requests import read_stop
 from sluice_gateway.dialects.dialect import Asked, StreamWriter
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.dialects.reading import Members

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sluice_gateway.calls import Shape
-from sluice_gateway.dialects.chat import ChatDialect
+from sluice_gateway.dialects.chat.dialect import ChatDialect
 from sluice_gateway.dialects.completions import CompletionsDialect
 from sluice_gateway.dialects.dialect import Dialect, EmbeddingDialect, ErrorWriter
 from sluice_gateway.dialects.embeddings import EmbeddingsDialect
-from sluice_gateway.dialects.messages import MessagesDialect, count_tokens
-from sluice_gateway.dialects.messages_seals import without_others
+from sluice_gateway.dialects.messages.dialect import MessagesDialect, count_tokens
+from sluice_gateway.dialects.messages.seals import without_others
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
-from sluice_gateway.dialects.responses import ResponsesDialect
-from sluice_gateway.dialects.responses_seals import without_ours
+from sluice_gateway.dialects.responses.dialect import ResponsesDialect
+from sluice_gateway.dialects.responses.seals import without_ours
 
 CHAT: Mapping[Shape, Dialect] = {
     Shape.CHAT: ChatDialect(),

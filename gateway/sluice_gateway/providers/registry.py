@@ -5,11 +5,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from sluice_gateway.providers.adapter import Wire
-from sluice_gateway.providers.anthropic import ANTHROPIC
-from sluice_gateway.providers.azure import AZURE, AZURE_V1, AZURE_V1_BASED
-from sluice_gateway.providers.cohere import COHERE
-from sluice_gateway.providers.google import GOOGLE, VERTEX
-from sluice_gateway.providers.openai import OPENAI
+from sluice_gateway.providers.anthropic.wire import ANTHROPIC
+from sluice_gateway.providers.cohere.wire import COHERE
+from sluice_gateway.providers.google.wire import GOOGLE, VERTEX
+from sluice_gateway.providers.openai.azure import AZURE, AZURE_V1, AZURE_V1_BASED
+from sluice_gateway.providers.openai.wire import OPENAI
 
 GROUP = "sluice.wires"
 

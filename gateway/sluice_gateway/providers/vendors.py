@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from sluice_config import snapshot
 from sluice_gateway.calls import Shape
 from sluice_gateway.providers.adapter import Quirks
-from sluice_gateway.providers.openai_parameters import DEEPSEEK_ONLY, GROQ_ONLY, NO_TOP_K, OPENAI_ONLY
+from sluice_gateway.providers.openai.parameters import DEEPSEEK_ONLY, GROQ_ONLY, NO_TOP_K, OPENAI_ONLY
 
 _NATIVE = frozenset(Shape) - {Shape.RESPONSES}  # those who copy OpenAI's API mostly stop short of that
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from sluice_gateway.dialects.chat_answers import REASONS
-from sluice_gateway.dialects.messages_answers import REASONS as MESSAGES
-from sluice_gateway.dialects.responses_output import CUT
+from sluice_gateway.dialects.chat.answers import REASONS
+from sluice_gateway.dialects.messages.answers import REASONS as MESSAGES
+from sluice_gateway.dialects.responses.output import CUT
 from sluice_gateway.normal.answers import Finish
-from sluice_gateway.providers import anthropic_answers, cohere_answers, google_answers, openai_bodies
+from sluice_gateway.providers.anthropic import answers as anthropic_answers
+from sluice_gateway.providers.cohere import answers as cohere_answers
+from sluice_gateway.providers.google import answers as google_answers
+from sluice_gateway.providers.openai import bodies as openai_bodies
 from sluice_gateway.reference.tables import code, section, table
 
 _READ = """An unknown reason is a plain stop. An answer that calls tools ends in `tool_calls`, also where its provider

@@ -39,7 +39,7 @@ ASKED = {
 }
 WIRE = """
 from {module} import Wire
-from sluice_gateway.providers.openai import OPENAI
+from sluice_gateway.providers.openai.wire import OPENAI
 WIRE = Wire(name="own", adapter=OPENAI.adapter, chat={path!r})
 """
 ADAPTER = "sluice_gateway.providers.adapter"

@@ -7,7 +7,7 @@ import pytest
 
 from sluice_config.resources.provider_policy import Mock
 from sluice_gateway.providers.mock import MockUpstream
-from sluice_gateway.providers.openai_observer import OpenAIObserver
+from sluice_gateway.providers.openai.observer import OpenAIObserver
 from sluice_gateway.sse import data_of
 from sluice_gateway.upstream import (
     Answer,

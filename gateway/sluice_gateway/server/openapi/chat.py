@@ -1,6 +1,6 @@
 """POST /v1/chat/completions (OpenAI API reference, "Create chat completion")."""
 
-from sluice_gateway.dialects.chat_answers import REASONS
+from sluice_gateway.dialects.chat.answers import REASONS
 from sluice_gateway.server.openapi.operations import Chapter, Operation, answering
 from sluice_gateway.server.openapi.schemas import (
     Schema,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sluice_gateway.dialects.messages_errors import type_of
+from sluice_gateway.dialects.messages.errors import type_of
 from sluice_gateway.errors import (
     AllProvidersFailed,
     CallerError,

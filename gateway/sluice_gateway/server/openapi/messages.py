@@ -1,6 +1,6 @@
 """POST /v1/messages and /v1/messages/count_tokens (Anthropic API reference, "Messages", "Count tokens")."""
 
-from sluice_gateway.dialects.messages_answers import REASONS
+from sluice_gateway.dialects.messages.answers import REASONS
 from sluice_gateway.server.openapi.operations import Chapter, Operation, answering
 from sluice_gateway.server.openapi.schemas import (
     Schema,

@@ -1,0 +1,1 @@
+"""Gemini, by the Gemini API and by Vertex AI."""
