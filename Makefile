@@ -7,15 +7,19 @@ BIN := $(VENV)/bin
 SAMPLES ?= manifests/samples
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: up test check format generate lock bench images cluster cluster-down clean
+.PHONY: up test soak check format generate lock bench images cluster cluster-down clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.gateway
 	@exec $(BIN)/sluice up -f $(SAMPLES) --listen $(LISTEN)
 
-# The checks, then the whole suite with its coverage, then the unit layer on another Python when there is one.
+# The checks, then the whole suite with its coverage.
 test: check
 	@$(BIN)/python -m tests.house.suite
+
+# The same, then the unit layer on another Python when there is one.
+soak: check
+	@$(BIN)/python -m tests.house.suite --soak
 
 check: $(VENV)/.dev
 	@$(BIN)/python -m tests.house.check

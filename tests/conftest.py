@@ -24,12 +24,12 @@ LONGEST = (  # with real pods, which are mostly waited for: begun last, they wou
     "tests/e2e/cluster/test_resources.py",
     "tests/e2e/cluster/test_faults.py",
     "tests/e2e/cluster/test_state.py",
-    "tests/e2e/cluster/test_playground.py",
-    "tests/e2e/cluster/test_namespaced.py",
     "tests/operator/test_faults.py",
     "tests/manifests/test_install.py",
     "tests/operator/test_whole_cluster.py",
     "tests/operator/test_wrong_resources.py",
+    "tests/e2e/cluster/test_playground.py",  # needs the images too: the first file builds them
+    "tests/e2e/cluster/test_namespaced.py",
     "tests/e2e/test_laptop.py",
 )
 """The files that take longest, in the order in which they are begun."""

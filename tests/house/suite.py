@@ -1,11 +1,11 @@
-"""``make test`` after the checks: the whole suite with its coverage, and the unit layer on Python 3.13 if there is one.
+"""``make test`` after the checks: the whole suite with its coverage. ``make soak``: the unit layer on Python 3.13 too.
 
-    python -m tests.house.suite
+    python -m tests.house.suite [--soak]
 
-What tests at a real API server need is made beside the unit layer: programs, compiled once for a machine (about 6
-minutes), and the images, which all tests with pods wait for.
+What tests at a real API server need is compiled first, once for a machine (about 6 minutes).
 
-The last lines are pytest's own closing summaries; the exit code is 1 when anything failed.
+The last lines are pytest's own closing summaries; the exit code is 1 when anything failed. Python 3.13 is what the images
+run, and so what all tests with real pods try.
 """
 
 import os
@@ -84,37 +84,28 @@ def unit_layer() -> tuple[bool, str]:
     return code == 0, f"Python 3.13, unit layer:\n{summary}"
 
 
-class ClusterPrograms:
-    """The programs of the cluster for tests, if this machine has none yet, and the images: made in the background."""
+def cluster_programs() -> tuple[bool, str]:
+    """The programs of the cluster for tests, compiled if this machine has none yet.
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        built = programs_folder().exists()
-        self._missing = cannot_run(os.environ) or ("" if built else cannot_build())
-        if not self._missing:
-            if not built:
-                print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
-            command = ("sh", "-c", '"$0" -m tests.cluster build && "$0" -m tests.images', PYTHON)
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-
-    def finished(self) -> tuple[bool, str]:
-        """Wait for them. Tests that need a cluster are left out where none can run, unless they are required."""
-        if self._missing:
-            return not required(os.environ), f"Tests at an API server: left out, {self._missing}"
-        if self._process is not None:
-            said, _ = self._process.communicate()
-            if self._process.returncode != 0:
-                return False, f"Tests at an API server: not compiled, or no images\n{said.strip()}"
-        return True, ""
+    Tests that need a cluster are left out where none can run, unless they are required.
+    """
+    built = programs_folder().exists()
+    if missing := cannot_run(os.environ) or ("" if built else cannot_build()):
+        return not required(os.environ), f"Tests at an API server: left out, {missing}"
+    if not built:
+        print("compiling Kubernetes for the tests: about 6 minutes, once for this machine", flush=True)
+        code, _ = run(PYTHON, "-m", "tests.cluster", "build")
+        if code != 0:
+            return False, "Tests at an API server: not compiled"
+    return True, ""
 
 
 def main() -> int:
-    """Run both; 1 when anything failed."""
+    """Run all of it; 1 when anything failed."""
     os.environ.pop("MAKEFLAGS", None)
-    programs = ClusterPrograms()
-    results = [unit_layer(), programs.finished(), whole_suite()]
+    results = [cluster_programs(), whole_suite()]
+    if "--soak" in sys.argv[1:]:
+        results.append(unit_layer())
     print("\n" + "\n".join(closing for _, closing in results if closing))
     return 0 if all(passed for passed, _ in results) else 1
 
