@@ -4,8 +4,8 @@
 
 What tests at a real API server need is compiled first, once for a machine (about 6 minutes).
 
-The last lines are pytest's own closing summaries; the exit code is 1 when anything failed. Python 3.13 is what the images
-run, and so what all tests with real pods try.
+The last lines are pytest's own closing summaries; the exit code is 1 when anything failed. Python 3.13 is what the
+images run, and so what all tests with real pods try.
 """
 
 import os
