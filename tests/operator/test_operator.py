@@ -19,8 +19,8 @@ def test_what_is_applied_is_published_and_acknowledged(site: Site):
     site.pods.ready(2)  # made by the autoscaler's minimum
     site.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
     site.becomes("providerpolicies", "openai", "Ready", "True", "Programmed")
-    status = site.get("modelroutes", "chat")["status"]
-    assert (status["models"], status["programmed"]) == ("chat,gpt-*", "2/2 pods")
+    site.until(lambda: site.get("modelroutes", "chat")["status"]["programmed"] == "2/2 pods", "the second pod too")
+    assert site.get("modelroutes", "chat")["status"]["models"] == "chat,gpt-*"
 
     owner = site.get("deployments", GATEWAY)["metadata"]["uid"]
     assert site.names("configmaps") == {index_name(GATEWAY), *site.shards()}
