@@ -55,6 +55,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@$(LOCK) --extra build --extra gateway pyproject.toml -o requirements/gateway.txt
+	@$(LOCK) --extra build --extra gateway --extra sdk -c requirements/gateway.txt pyproject.toml -o requirements/gateway-sdk.txt
 	@$(LOCK) --extra build --extra operator -c requirements/gateway.txt pyproject.toml -o requirements/operator.txt
 	@$(LOCK) --extra build --extra dev --extra bench -c requirements/gateway.txt pyproject.toml -o requirements/dev.txt
 
