@@ -76,7 +76,7 @@ def link_number(network: Network) -> int | None:
     """The kernel's number of the cluster's link, which no later link gets; None if there is no link of that name."""
     try:
         return int(Path(f"/sys/class/net/{network.link}/ifindex").read_text())
-    except FileNotFoundError:
+    except OSError:  # it is not there, or goes away as it is read (EINVAL)
         return None
 
 
