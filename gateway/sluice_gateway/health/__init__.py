@@ -1,0 +1,1 @@
+"""Asking providers, now and then, whether they answer."""
