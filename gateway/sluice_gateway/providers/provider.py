@@ -53,7 +53,9 @@ class Provider:
         "_said_headers",
         "_secrets",
         "_site",
+        "breaker",
         "discovery",
+        "health_check",
         "image_fetch",
         "label",
         "listing",
@@ -61,7 +63,9 @@ class Provider:
         "models",
         "native",
         "quirks",
+        "rate_limit",
         "resource",
+        "retry",
         "timeouts",
         "upstream",
         "vendor",
@@ -93,6 +97,10 @@ class Provider:
         self.quirks = _quirks(policy, vendor)
         self.upstream = upstream
         self.image_fetch = policy.image_fetch
+        self.retry = policy.retry
+        self.breaker = policy.circuit_breaker
+        self.rate_limit = policy.rate_limit
+        self.health_check = policy.health_check
         timeouts = policy.timeouts
         self.timeouts = Timeouts(
             connect=timeouts.connect_seconds,

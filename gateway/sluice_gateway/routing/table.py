@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from sluice_config import snapshot
 from sluice_config.findings import Finding, Level
-from sluice_config.resources.model_route import RouteTimeouts
+from sluice_config.resources.model_route import Hedging, RouteTimeouts, Scoring, Strategy
 from sluice_gateway.credentials import Credentials
+from sluice_gateway.limits.of_route import RouteLimits
 from sluice_gateway.providers.listing import Listings
 from sluice_gateway.providers.provider import Provider, make_provider
 from sluice_gateway.upstream import Timeouts, Upstream
@@ -17,11 +18,16 @@ from sluice_gateway.upstream import Timeouts, Upstream
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """One place where a route's requests can go. ``model`` None stands for the requested name."""
+    """One place where a route's requests can go. ``model`` None stands for the requested name.
+
+    ``weight`` is its share under the strategy weighted; a lower ``priority`` comes first.
+    """
 
     provider: Provider
     model: str | None
     timeouts: Timeouts
+    weight: int = 1
+    priority: int = 0
 
     def label(self, requested: str) -> str:
         """``provider/model``, as headers, logs and errors show it."""
@@ -67,15 +73,23 @@ class Offers:
 class Route:
     """One ModelRoute at run time. ``label`` is ``namespace/name``; targets stand in the order of preference.
 
-    ``offers`` (of a route without targets) are those of its namespace's providers.
+    ``offers`` (of a route without targets) are those of its namespace's providers. ``allowed_strategies``: what callers
+    may choose, None for all. ``sticky``: conversations stay with a target. ``total_seconds``: of a request, all
+    targets together; None without a bound of the route's own.
     """
 
     label: str
     models: tuple[str, ...]
     targets: tuple[Target, ...]
     offers: Offers | None
-    strategy: str
+    strategy: Strategy
     max_targets: int
+    allowed_strategies: tuple[Strategy, ...] | None = None
+    scoring: Scoring = Scoring()
+    sticky: bool = False
+    total_seconds: float | None = None
+    limits: RouteLimits | None = None
+    hedging: Hedging | None = None
 
     def targets_for(self, requested: str) -> tuple[Target, ...]:
         """The targets of a requested name, best first."""
@@ -183,7 +197,7 @@ def build_table(
 
 def _route(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) -> Route:
     targets = [
-        Target(provider, target.model, _tightened(provider.timeouts, spec.timeouts))
+        Target(provider, target.model, _tightened(provider.timeouts, spec.timeouts), target.weight, target.priority)
         for target in spec.targets
         if (provider := providers.get((spec.namespace, target.provider)))
     ]
@@ -194,6 +208,12 @@ def _route(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) 
         offers=_offers(spec, providers) if spec.auto else None,
         strategy=spec.strategy,
         max_targets=spec.fallback.max_targets if spec.fallback.enabled else 1,
+        allowed_strategies=spec.allowed_strategies,
+        scoring=spec.scoring,
+        sticky=spec.stickiness == "conversation",
+        total_seconds=spec.timeouts.total_seconds,
+        limits=RouteLimits(str(spec.key), spec.limits) if spec.limits else None,
+        hedging=spec.hedging if spec.hedging.enabled else None,
     )
 
 
