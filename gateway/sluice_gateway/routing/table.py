@@ -16,6 +16,9 @@ from sluice_gateway.providers.provider import Provider, make_provider
 from sluice_gateway.upstream import Timeouts, Upstream
 
 
+_USUAL_SCORING = Scoring()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """One place where a route's requests can go. ``model`` None stands for the requested name.
@@ -85,7 +88,7 @@ class Route:
     strategy: Strategy
     max_targets: int
     allowed_strategies: tuple[Strategy, ...] | None = None
-    scoring: Scoring = Scoring()
+    scoring: Scoring = _USUAL_SCORING
     sticky: bool = False
     total_seconds: float | None = None
     limits: RouteLimits | None = None
