@@ -15,7 +15,6 @@ from sluice_gateway.providers.listing import Listings
 from sluice_gateway.providers.provider import Provider, make_provider
 from sluice_gateway.upstream import Timeouts, Upstream
 
-
 _USUAL_SCORING = Scoring()
 
 
