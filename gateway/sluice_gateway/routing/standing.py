@@ -4,21 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sluice_gateway.routing.table import Target
+from sluice_gateway.telemetry.target_figures import Expected
 
-
-class Expected(NamedTuple):
-    """What a call is expected to take, in seconds: as lately seen, or a prior where little was seen.
-
-    ``per_token`` is of an answer's tokens after the first. ``success`` is a rate, 0 to 1. ``seen``: how much evidence
-    there is, in attempts, old ones counting less; ``idle``: seconds since the target was last asked, inf when never.
-    """
-
-    first_byte: float
-    total: float
-    per_token: float
-    success: float
-    seen: float
-    idle: float
+__all__ = ["Expect", "Expected", "Look", "Standing"]
 
 
 class Standing(NamedTuple):
