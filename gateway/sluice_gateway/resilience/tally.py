@@ -19,8 +19,9 @@ class Tally:
 
     def count(self, now: float, *, marked: bool = False) -> None:
         """One event has happened."""
-        place = self._forget(now)
+        place = int(now / self._width)
         if not self._slices or self._slices[-1][0] != place:
+            self._forget(now)
             self._slices.append([place, 0, 0])
         last = self._slices[-1]
         last[1] += 1
@@ -43,11 +44,9 @@ class Tally:
         self._slices.clear()
         self._all = self._marked = 0
 
-    def _forget(self, now: float) -> int:
-        """Drop what is too old; the number of the slice that it is now."""
-        place = int(now / self._width)
-        while self._slices and self._slices[0][0] <= place - SLICES:
+    def _forget(self, now: float) -> None:
+        oldest = int(now / self._width) - SLICES + 1
+        while self._slices and self._slices[0][0] < oldest:
             _, events, marked = self._slices.popleft()
             self._all -= events
             self._marked -= marked
-        return place
