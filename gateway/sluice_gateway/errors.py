@@ -87,6 +87,14 @@ class InvalidAPIKey(CallerError):
     type = "authentication_error"
 
 
+class AdminClosed(CallerError):
+    """The admin paths are open to those who show SLUICE_ADMIN_TOKEN_FILE's token, on a laptop to its own programs."""
+
+    status = 403
+    code = "admin_closed"
+    type = "permission_error"
+
+
 class ModelNotFound(CallerError):
     """No route serves the requested name, or nothing behind it can serve now."""
 
@@ -103,7 +111,7 @@ class ModelNotFound(CallerError):
 
 
 class NotFound(CallerError):
-    """No such path."""
+    """No such path, or nothing of the name that the request gives."""
 
     status = 404
     code = "not_found"

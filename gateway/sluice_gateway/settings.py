@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -37,6 +38,7 @@ class Settings:
     """Bytes, requests and seconds, as the names say.
 
     ``internal_listen``: None when ``listen`` serves the internal paths too. ``auth``: whether callers must show a key.
+    ``admin_token_file`` holds the token that opens the admin paths; None closes them but for a laptop's own programs.
     ``stall_seconds`` has no variable: after so long, a caller that takes nothing is gone.
     """
 
@@ -45,6 +47,7 @@ class Settings:
     gateway: str = "sluice-gateway"
     namespace: str = "default"
     auth: bool = True
+    admin_token_file: Path | None = None
     max_body_bytes: int = 16 * 1024 * 1024
     max_in_flight: int = 1000
     keepalive_seconds: float = 15.0
@@ -80,6 +83,7 @@ class Settings:
             gateway=environ.get("SLUICE_GATEWAY") or default.gateway,
             namespace=environ.get("SLUICE_NAMESPACE") or default.namespace,
             auth=mode == "keys",
+            admin_token_file=Path(file) if (file := environ.get("SLUICE_ADMIN_TOKEN_FILE")) else None,
             max_body_bytes=_number(environ, "SLUICE_MAX_BODY_BYTES", default.max_body_bytes),
             max_in_flight=_number(environ, "SLUICE_MAX_IN_FLIGHT", default.max_in_flight),
             keepalive_seconds=_number(environ, "SLUICE_KEEPALIVE_SECONDS", int(default.keepalive_seconds)),

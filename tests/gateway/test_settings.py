@@ -1,5 +1,7 @@
 """Settings come from flags, then variables, then defaults; a wrong one is named."""
 
+from pathlib import Path
+
 import pytest
 
 from sluice_gateway.settings import Address, InvalidSetting, Settings
@@ -48,6 +50,11 @@ def test_local_mode_stays_on_this_machine_and_asks_for_no_key() -> None:
 
 def test_local_mode_has_one_listener() -> None:
     assert Settings.read({"SLUICE_INTERNAL_LISTEN": ":9"}, local=True).internal_listen is None
+
+
+def test_a_token_for_admin_is_in_a_file() -> None:
+    assert Settings.read({}).admin_token_file is Settings.read({"SLUICE_ADMIN_TOKEN_FILE": ""}).admin_token_file is None
+    assert Settings.read({"SLUICE_ADMIN_TOKEN_FILE": "/run/token"}, local=True).admin_token_file == Path("/run/token")
 
 
 def test_variables_are_read() -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sluice_gateway.dialects.messages.errors import type_of
 from sluice_gateway.errors import (
+    AdminClosed,
     AllProvidersFailed,
     CallerError,
     ContextLengthExceeded,
@@ -49,6 +50,8 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
         UpstreamTimedOut,
     ),
     "probe": (NotReady,),
+    "admin": (AdminClosed, InvalidAPIKey, NotReady),
+    "object": (ParameterOutOfRange, NotFound),
 }
 EVERYWHERE: tuple[Kind, ...] = (GatewayError,)
 """A defect of the gateway's own."""
