@@ -73,6 +73,12 @@ class ParameterOutOfRange(CallerError):
     code = "parameter_out_of_range"
 
 
+class StrategyNotAllowed(CallerError):
+    """The request asks for a routing strategy that does not exist, or that its route does not allow."""
+
+    code = "strategy_not_allowed"
+
+
 class ContextLengthExceeded(CallerError):
     """The prompt is longer than the model's context window."""
 

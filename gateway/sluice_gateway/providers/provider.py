@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from sluice_config import snapshot
@@ -35,6 +36,22 @@ class Access:
     headers: tuple[tuple[str, str], ...] = field(repr=False)
 
 
+class Traits(NamedTuple):
+    """What is known of a model for choosing it. Prices are US dollars a token, None when unknown.
+
+    ``complete``: the policy lists the capabilities, so what is not among them is lacking; the catalogue names those
+    that could be looked up, and is silent about others.
+    """
+
+    input_price: float | None = None
+    output_price: float | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    complete: bool = False
+    quality: int | None = None
+
+
 class Provider:
     """One ProviderPolicy at run time. ``resource`` is ``namespace/name``. Holds a key inside its endpoints; nothing of
     it is shown by ``repr``.
@@ -53,6 +70,7 @@ class Provider:
         "_said_headers",
         "_secrets",
         "_site",
+        "_traits",
         "breaker",
         "discovery",
         "health_check",
@@ -118,6 +136,7 @@ class Provider:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._facts: dict[str, Facts] = {}
         self._described: dict[str, Model | None] = {}
+        self._traits: dict[str, Traits] = {}
         self._described_with: object = None
         origin = self.endpoint(wire.chat, "any").origin
         self._host = _naming(origin.host, urlsplit(base_url).netloc)
@@ -171,13 +190,23 @@ class Provider:
         """What the policy says of a model and, where it says nothing, what the provider lists, then the catalogue."""
         listing = self.listing.models if self.listing else None
         if self._described_with is not listing or len(self._described) >= _MOST_NAMES:
-            self._described, self._described_with = {}, listing
+            self._described, self._traits, self._described_with = {}, {}, listing
         if model not in self._described:
             listed = self.listing.find(model) if self.listing else None
             self._described[model] = catalogue.completed(
                 self.models.get(model), listed.model if listed else None, catalogue.known(self.vendor, model)
             )
         return self._described[model]
+
+    def traits(self, model: str) -> Traits:
+        """What is known of a model for choosing it: of what ``described`` says, the part that is weighed."""
+        listing = self.listing.models if self.listing else None
+        if self._described_with is listing and (found := self._traits.get(model)) is not None:
+            return found
+        said = self.described(model)
+        declared = self.models.get(model)
+        found = self._traits[model] = _traits(said, bool(declared and declared.capabilities)) if said else Traits()
+        return found
 
     def _read_facts(self, model: str) -> Facts:
         said = catalogue.completed(self.models.get(model), catalogue.known(self.vendor, model))
@@ -195,6 +224,23 @@ class Provider:
         for written in self._secrets:
             text = text.replace(written, "***")
         return self._host.sub("***", text)[:MAX_MESSAGE_LENGTH]
+
+
+def _traits(said: Model, complete: bool) -> Traits:
+    pricing = said.pricing
+    return Traits(
+        input_price=_a_token(pricing.input_per_million) if pricing else None,
+        output_price=_a_token(pricing.output_per_million) if pricing else None,
+        context_window=said.context_window,
+        max_output_tokens=said.max_output_tokens,
+        capabilities=frozenset(said.capabilities),
+        complete=complete,
+        quality=said.quality,
+    )
+
+
+def _a_token(per_million: str | None) -> float | None:
+    return None if per_million is None else float(per_million) / 1_000_000
 
 
 def _writings(key: str) -> tuple[str, ...]:

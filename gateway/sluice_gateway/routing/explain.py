@@ -20,7 +20,11 @@ def explain(table: RoutingTable, model: str) -> dict[str, Any]:
         "strategy": match.route.strategy,
         "alsoMatching": [{"route": other.route.label, "pattern": other.pattern} for other in others],
         "targets": [
-            {"target": candidate.label, "tried": not candidate.left_out, "because": candidate.reason}
+            {
+                "target": candidate.label,
+                "tried": not candidate.left_out,
+                "because": candidate.left_out or candidate.reason,
+            }
             for candidate in plan.candidates
         ],
     }

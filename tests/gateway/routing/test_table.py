@@ -97,8 +97,8 @@ async def test_what_is_left_out_has_a_reason() -> None:
     match = (await table_of(provider("mock") + route("chat", *targets, fallback={"maxTargets": 2}))).match("chat")
     assert match is not None
     plan = make_plan(match, "chat")
-    assert [candidate.left_out for candidate in plan.candidates] == [False, False, True, True]
-    assert plan.candidates[2].reason == "beyond fallback.maxTargets = 2"
+    assert [bool(candidate.left_out) for candidate in plan.candidates] == [False, False, True, True]
+    assert plan.candidates[2].left_out == "beyond fallback.maxTargets = 2"
 
 
 async def test_a_disabled_provider_is_no_target() -> None:
