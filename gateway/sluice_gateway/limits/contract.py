@@ -89,7 +89,9 @@ class Store(Protocol):
     """Who keeps count."""
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
-        """Take all charges, of one holder, or none. Raises nothing; waits for at most its own time-out."""
+        """Take all charges, of one holder and each of another limit, or none. Raises nothing; waits for at most its own
+        time-out. A caller that is cancelled while it waits has taken nothing.
+        """
         ...
 
     def settle(self, granted: Granted, used: Used) -> None:

@@ -1,0 +1,458 @@
+"""Counting in memory: at the edges of each limit, and against a model that keeps every request in mind."""
+
+import math
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit, Used
+from sluice_gateway.limits.local import PLACE_WAIT, Counted, LocalStore
+from sluice_gateway.limits.windows import bounds
+
+NOON = datetime.fromisoformat("2026-05-01T12:00:00Z").timestamp()
+
+
+class Wall:
+    """A clock that a test sets."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limit(unit: Unit = Unit.TOKENS, most: int = 100, span: Span | None = None, **more: Any) -> Limit:
+    more = {"holder": "ModelRoute/default/chat", "name": f"{unit}-{span}"} | more
+    return Limit(unit=unit, most=most, span=span, **more)
+
+
+PER_MINUTE = limit(span="minute")
+BUCKET = limit()
+PLACES = limit(Unit.PLACES, 2)
+
+
+def now(answer: Coroutine[Any, Any, Granted | Refused]) -> Granted | Refused:
+    """An answer for which nothing has to be waited for."""
+    with pytest.raises(StopIteration) as ended:
+        answer.send(None)
+    given: Granted | Refused = ended.value.value
+    return given
+
+
+def take(store: LocalStore, *charges: tuple[Limit, int]) -> Granted:
+    answer = now(store.reserve([Charge(*charge) for charge in charges]))
+    assert isinstance(answer, Granted)
+    return answer
+
+
+def refused(store: LocalStore, *charges: tuple[Limit, int]) -> Refused:
+    answer = now(store.reserve([Charge(*charge) for charge in charges]))
+    assert isinstance(answer, Refused)
+    assert not answer.away
+    return answer
+
+
+def left(store: LocalStore, asked: Limit) -> int:
+    (level,) = now(store.reserve([Charge(asked, 0)])).levels
+    return level.remaining
+
+
+class TestWindows:
+    def test_up_to_the_limit_and_not_beyond(self) -> None:
+        store = LocalStore(Wall(NOON + 20))
+        assert take(store, (PER_MINUTE, 99)).levels == ((PER_MINUTE, 1, 40.0),)
+        assert refused(store, (PER_MINUTE, 2)) == Refused((Level(PER_MINUTE, 1, 40.0),), PER_MINUTE, 40.0)
+        assert take(store, (PER_MINUTE, 1)).levels == ((PER_MINUTE, 0, 40.0),)
+        assert refused(store, (PER_MINUTE, 1)).retry_after == 40.0
+
+    def test_what_never_fits(self) -> None:
+        store = LocalStore(Wall())
+        assert refused(store, (PER_MINUTE, 101)).retry_after is None
+        assert take(store, (PER_MINUTE, 100))
+        assert refused(store, (PER_MINUTE, 100)).retry_after == 60.0
+
+    def test_a_window_ends_with_all_that_was_counted_in_it(self) -> None:
+        wall = Wall(NOON + 59.5)
+        store = LocalStore(wall)
+        take(store, (PER_MINUTE, 100))
+        wall.now = NOON + 59.999
+        assert refused(store, (PER_MINUTE, 1))
+        wall.now = NOON + 60
+        assert take(store, (PER_MINUTE, 100)).levels == ((PER_MINUTE, 0, 60.0),)
+
+    @pytest.mark.parametrize(("used", "remaining"), [(0, 100), (30, 70), (60, 40), (90, 10), (130, 0)])
+    def test_settling_puts_what_was_used_in_the_place_of_what_was_reserved(self, used: int, remaining: int) -> None:
+        store = LocalStore(Wall())
+        granted = take(store, (PER_MINUTE, 60))
+        store.settle(granted, Used(used))
+        answer = now(store.reserve([Charge(PER_MINUTE, 101)]))
+        assert answer.levels[0].remaining == remaining
+
+    def test_requests_stay_counted(self) -> None:
+        store, requests = LocalStore(Wall()), limit(Unit.REQUESTS, 2, "minute")
+        store.settle(take(store, (requests, 1)), Used(0))
+        store.settle(take(store, (requests, 1)), Used(50))
+        assert refused(store, (requests, 1))
+
+    def test_what_is_settled_after_its_window_is_not_of_the_next(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        first, second = take(store, (PER_MINUTE, 50)), take(store, (PER_MINUTE, 50))
+        wall.now += 60
+        take(store, (PER_MINUTE, 10))
+        store.settle(first, Used(0))
+        store.settle(second, Used(500))
+        assert left(store, PER_MINUTE) == 90
+
+    def test_each_span_zone_name_consumer_and_holder_has_its_own_count(self) -> None:
+        store, spans = LocalStore(Wall()), list[Span](["hour", "day", "month"])
+        others = [
+            *(replace(PER_MINUTE, span=span) for span in spans),
+            replace(PER_MINUTE, span="day", zone="Asia/Tokyo"),
+            replace(PER_MINUTE, name="b"),
+            replace(PER_MINUTE, consumer="ada"),
+            replace(PER_MINUTE, holder="ModelRoute/default/other"),
+            replace(PER_MINUTE, unit=Unit.REQUESTS),
+        ]
+        take(store, (PER_MINUTE, 100))
+        assert [left(store, one) for one in others] == [100] * len(others)
+
+    def test_a_new_bound_goes_on_from_what_was_used(self) -> None:
+        store = LocalStore(Wall())
+        take(store, (PER_MINUTE, 60))
+        assert left(store, replace(PER_MINUTE, most=70, closed=True)) == 10
+        assert refused(store, (replace(PER_MINUTE, most=50), 1)).levels[0].remaining == 0
+
+    def test_a_clock_that_is_set_back_a_little_does_not_give_a_window_twice(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (PER_MINUTE, 100))
+        wall.now = NOON - 60
+        assert refused(store, (PER_MINUTE, 1)).retry_after == 120.0
+        wall.now = NOON - 60.5
+        assert take(store, (PER_MINUTE, 100))
+
+
+class TestBuckets:
+    def test_a_full_bucket_gives_all_at_once(self) -> None:
+        store = LocalStore(Wall())
+        (level,) = take(store, (BUCKET, 99)).levels
+        assert (level.remaining, level.reset) == (1, pytest.approx(59.4))
+        assert refused(store, (BUCKET, 2)).retry_after == pytest.approx(0.6)
+        assert take(store, (BUCKET, 1)).levels == ((BUCKET, 0, 60.0),)
+        assert refused(store, (BUCKET, 100)).retry_after == 60.0
+        assert refused(store, (BUCKET, 101)).retry_after is None
+
+    def test_it_fills_all_the_time(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (BUCKET, 100))
+        wall.now += 15
+        assert refused(store, (BUCKET, 26)).retry_after == pytest.approx(0.6)
+        assert take(store, (BUCKET, 25)).levels[0].remaining == 0
+        wall.now += 61
+        assert left(store, BUCKET) == 100
+        assert take(store, (BUCKET, 100)).levels == ((BUCKET, 0, 60.0),)
+
+    def test_after_the_time_that_it_said_there_is_room(self) -> None:
+        wall = Wall(NOON + 0.1)
+        store, thirds = LocalStore(wall), limit(most=7)
+        take(store, (thirds, 7))
+        for amount in (1, 2, 3, 1, 5, 7):
+            wait = refused(store, (thirds, amount)).retry_after
+            assert wait
+            wall.now += wait - 0.01
+            assert refused(store, (thirds, amount))
+            wall.now += 0.01
+            assert take(store, (thirds, amount))
+
+    @pytest.mark.parametrize(("used", "remaining"), [(0, 100), (30, 70), (90, 10), (130, 0)])
+    def test_settling(self, used: int, remaining: int) -> None:
+        store = LocalStore(Wall())
+        store.settle(take(store, (BUCKET, 60)), Used(used))
+        assert now(store.reserve([Charge(BUCKET, 101)])).levels[0].remaining == remaining
+
+    def test_it_never_holds_more_than_when_full(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        granted = take(store, (BUCKET, 60))
+        wall.now += 600
+        store.settle(granted, Used(0))
+        assert take(store, (BUCKET, 100))
+        assert refused(store, (BUCKET, 1))
+
+    def test_what_was_used_beyond_it_is_waited_for(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        store.settle(take(store, (BUCKET, 60)), Used(150))
+        answer = refused(store, (BUCKET, 1))
+        assert answer.levels[0].reset == pytest.approx(90)
+        assert answer.retry_after == pytest.approx(30.6)
+
+    def test_a_clock_that_is_set_back_fills_nothing(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (BUCKET, 100))
+        wall.now -= 3600
+        assert left(store, BUCKET) == 0
+        wall.now += 30
+        assert left(store, BUCKET) == 50
+
+    def test_a_new_bound_fills_at_its_own_pace(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (BUCKET, 100))
+        larger = replace(BUCKET, most=200)
+        assert left(store, larger) == 100
+        wall.now += 15
+        assert left(store, larger) == 150
+
+
+class TestPlaces:
+    def test_places_come_back_when_settled(self) -> None:
+        store = LocalStore(Wall())
+        first, second = take(store, (PLACES, 1)), take(store, (PLACES, 1))
+        assert [first.levels, second.levels] == [((PLACES, 1, 0.0),), ((PLACES, 0, 0.0),)]
+        assert refused(store, (PLACES, 1)) == Refused((Level(PLACES, 0, 0.0),), PLACES, PLACE_WAIT)
+        store.settle(first, Used(7))
+        assert left(store, PLACES) == 1
+        store.settle(second, Used(0))
+        assert left(store, PLACES) == 2
+
+    def test_time_gives_none_back(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (PLACES, 2))
+        wall.now += 10**6
+        assert refused(store, (PLACES, 2)).retry_after == PLACE_WAIT == 1.0
+        assert refused(store, (PLACES, 3)).retry_after is None
+
+    def test_fewer_places_than_are_taken(self) -> None:
+        store = LocalStore(Wall())
+        granted = take(store, (PLACES, 2))
+        fewer = replace(PLACES, most=1)
+        assert refused(store, (fewer, 1)).levels == ((fewer, 0, 0.0),)
+        store.settle(granted, Used())
+        assert left(store, fewer) == 1
+
+
+class TestAllOrNothing:
+    def test_nothing_is_taken_when_one_limit_has_no_room(self) -> None:
+        store = LocalStore(Wall())
+        full = limit(Unit.REQUESTS, 1, "day")
+        take(store, (full, 1))
+        answer = refused(store, (PER_MINUTE, 50), (BUCKET, 50), (PLACES, 1), (full, 1))
+        assert answer.limit == full
+        assert [level.remaining for level in answer.levels] == [100, 100, 2, 0]
+        assert [left(store, one) for one in (PER_MINUTE, BUCKET, PLACES)] == [100, 100, 2]
+
+    def test_the_one_with_the_longest_wait_is_told(self) -> None:
+        store = LocalStore(Wall())
+        take(store, (PER_MINUTE, 100), (BUCKET, 50), (PLACES, 2))
+        assert refused(store, (BUCKET, 60), (PER_MINUTE, 60), (PLACES, 1)).limit == PER_MINUTE
+        answer = refused(store, (PLACES, 1), (BUCKET, 60))
+        assert answer.levels == ((PLACES, 0, 0.0), (BUCKET, 50, 30.0))
+        assert (answer.limit, answer.retry_after) == (BUCKET, pytest.approx(6.0))
+        assert refused(store, (PER_MINUTE, 1), (PLACES, 3)).limit == PLACES
+        assert refused(store, (PLACES, 3), (PER_MINUTE, 1)).retry_after is None
+
+    def test_no_charges_are_granted(self) -> None:
+        store = LocalStore(Wall())
+        granted = take(store)
+        assert (granted.levels, granted.charges) == ((), ())
+        store.settle(granted, Used(5))
+
+
+class TestDraining:
+    def test_what_was_counted_is_handed_over_once(self) -> None:
+        wall = Wall(NOON + 5)
+        store = LocalStore(wall)
+        take(store, (PER_MINUTE, 40), (BUCKET, 50), (PLACES, 1))
+        wall.now += 3
+        assert store.drain() == [Counted(PER_MINUTE, int(NOON), 40), Counted(BUCKET, None, 45)]
+        assert store.drain() == []
+        assert [left(store, one) for one in (PER_MINUTE, BUCKET, PLACES)] == [100, 100, 1]
+
+    def test_what_is_settled_later_follows(self) -> None:
+        store = LocalStore(Wall())
+        less, more = take(store, (PER_MINUTE, 40)), take(store, (PER_MINUTE, 10), (BUCKET, 10))
+        store.drain()
+        store.settle(less, Used(15))
+        assert store.drain() == [Counted(PER_MINUTE, int(NOON), -25)]
+        store.settle(more, Used(30))
+        assert store.drain() == [Counted(PER_MINUTE, int(NOON), 20), Counted(BUCKET, None, 20)]
+
+    def test_part_of_a_unit_counts_whole(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (BUCKET, 50))
+        wall.now += 0.3
+        assert store.drain() == [Counted(BUCKET, None, 50)]
+
+    def test_a_window_that_is_over_concerns_nobody(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (PER_MINUTE, 40), (limit(span="hour"), 30))
+        wall.now += 60
+        assert store.drain() == [Counted(limit(span="hour"), int(NOON), 30)]
+
+
+class TestMemory:
+    """What is kept can be seen in the store itself only."""
+
+    def test_places_that_were_given_back_leave_nothing(self) -> None:
+        store = LocalStore(Wall())
+        for number in range(100):
+            store.settle(take(store, (replace(PLACES, consumer=str(number)), 1)), Used())
+            refused(store, (replace(PLACES, consumer=str(number)), 1), (PER_MINUTE, 101))
+        assert store._places == {}
+
+    def test_windows_that_are_over_go_away_when_another_begins(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        for number in range(100):
+            take(store, (replace(PER_MINUTE, consumer=str(number)), 1))
+            take(store, (limit(span="hour"), 1))
+        wall.now += 3600
+        take(store, (limit(span="day"), 1))
+        assert list(store._windows) == [("day", "UTC")]
+
+    def test_a_window_that_goes_on_stays_when_another_begins(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        take(store, (PER_MINUTE, 40), (limit(span="hour"), 30))
+        wall.now += 60
+        take(store, (PER_MINUTE, 40))
+        assert left(store, limit(span="hour")) == 70
+
+    def test_full_buckets_go_away_when_there_are_many(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        early = take(store, (replace(BUCKET, name="early"), 60))
+        for number in range(1023):
+            take(store, (replace(BUCKET, name=str(number)), 60))
+        assert len(store._buckets) == 1024
+        wall.now += 30
+        late = replace(BUCKET, name="late")
+        take(store, (late, 60))
+        assert len(store._buckets) == 1025
+        wall.now += 6
+        for number in range(1024):
+            left(store, replace(BUCKET, name=f"b{number}"))
+        assert len(store._buckets) < 1100
+        assert left(store, late) == 50
+        store.settle(early, Used(90))  # of a bucket that was dropped
+        assert left(store, replace(BUCKET, name="early")) == 70
+
+
+LIMITS = (
+    limit(Unit.REQUESTS, 4, "minute"),
+    limit(Unit.TOKENS, 60, "minute", consumer="ada"),
+    limit(Unit.TOKENS, 100, "hour"),
+    limit(Unit.TOKENS, 120),
+    limit(Unit.REQUESTS, 6),
+    limit(Unit.PLACES, 3),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("reserve"), st.sets(st.sampled_from(LIMITS), min_size=1), st.integers(0, 70)),
+        st.tuples(st.just("settle"), st.integers(0, 20), st.integers(0, 90)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 2, 7, 40, 120, 240, 14_400]), st.none()),
+    ),
+    max_size=60,
+)
+
+
+class Request:
+    """What a request has taken, of each limit, and when."""
+
+    def __init__(self, charges: list[Charge], at: float) -> None:
+        self.at = at
+        self.reserved = dict(charges)
+        self.taken = dict(charges)
+
+
+class Model:
+    """Keeps every request in mind, and buckets in fractions."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.buckets: dict[Limit, Fraction] = {}
+        self.wall = NOON
+
+    def used(self, asked: Limit) -> Fraction:
+        if asked in self.buckets:
+            return self.buckets[asked]
+        since = bounds(asked.span, asked.zone, self.wall)[0] if asked.span else -math.inf
+        return Fraction(sum(one.taken.get(asked, 0) for one in self.requests if one.at >= since))
+
+    def has_room(self, charges: list[Charge]) -> bool:
+        return all(self.used(asked) + amount <= asked.most for asked, amount in charges)
+
+    def take(self, charges: list[Charge]) -> Request:
+        request = Request(charges, self.wall)
+        for asked, amount in charges:
+            self._fill(asked, amount)
+        self.requests.append(request)
+        return request
+
+    def settle(self, request: Request, used: int) -> None:
+        for asked, amount in request.reserved.items():
+            if asked.unit is Unit.TOKENS:
+                request.taken[asked] = used
+                self._fill(asked, used - amount)
+            elif asked.unit is Unit.PLACES:
+                request.taken[asked] = 0
+
+    def wait(self, quarters: int) -> None:
+        self.wall += quarters / 4
+        for asked in self.buckets:
+            self._fill(asked, -Fraction(quarters, 4) * asked.most / 60)
+
+    def _fill(self, asked: Limit, amount: int | Fraction) -> None:
+        if asked.unit is not Unit.PLACES and asked.span is None:
+            self.buckets[asked] = max(Fraction(0), self.buckets.get(asked, Fraction(0)) + amount)
+
+    def overshoot_is_the_error_of_estimates(self, asked: Limit) -> bool:
+        since = bounds(asked.span, asked.zone, self.wall)[0] if asked.span else self.wall
+        errors = sum(
+            max(0, one.taken[asked] - one.reserved[asked])
+            for one in self.requests
+            if one.at >= since and asked in one.taken
+        )
+        return self.used(asked) <= asked.most + errors
+
+
+@settings(max_examples=300)
+@given(STEPS)
+def test_counts_are_those_of_a_model_that_keeps_every_request_in_mind(steps: list[tuple[str, Any, Any]]) -> None:
+    wall, model, under_way = Wall(), Model(), list[tuple[Granted, Request]]()
+    store = LocalStore(wall)
+    for step, what, amount in steps:
+        if step == "reserve":
+            charges = [Charge(asked, amount if asked.unit is Unit.TOKENS else 1) for asked in LIMITS if asked in what]
+            has_room, answer = model.has_room(charges), now(store.reserve(charges))
+            assert isinstance(answer, Granted) == has_room
+            if isinstance(answer, Granted):
+                under_way.append((answer, model.take(charges)))
+            assert [level.remaining for level in answer.levels] == [
+                max(0, math.floor(asked.most - model.used(asked))) for asked, _ in charges
+            ]
+        elif step == "settle" and under_way:
+            granted, request = under_way.pop(what % len(under_way))
+            store.settle(granted, Used(amount))
+            model.settle(request, amount)
+        elif step == "wait":
+            model.wait(what)
+            wall.now = model.wall
+        assert all(model.overshoot_is_the_error_of_estimates(asked) for asked in LIMITS if asked.span)
+    for granted, _ in under_way:
+        store.settle(granted, Used(0))
+    assert left(store, LIMITS[-1]) == LIMITS[-1].most
