@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.parse import unquote, urlsplit
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_URL = re.compile(
+    r"https?://(?:[\w-]{1,63}(?:\.[\w-]{1,63})*\.?|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:[/?][!-\"$-~]*)?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 class InvalidSetting(Exception):
@@ -34,12 +39,51 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateAddress:
+    """Where the state Redis is, and who we are to it. Its text is without the password."""
+
+    host: str
+    port: int = 6379
+    database: int = 0
+    tls: bool = False
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, url: str, *, password: str = "", name: str) -> Self:
+        """Read ``redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]``, or ``rediss``; ``password`` is for a URL without.
+
+        Raises InvalidSetting, without what was read: there may be a password in it.
+        """
+        wanted = f"{name}: not redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS"
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise InvalidSetting(wanted) from None
+        database = parts.path.removeprefix("/") or "0"
+        wrong = parts.query or parts.fragment or not _DIGITS.fullmatch(database)
+        if parts.scheme not in ("redis", "rediss") or not parts.hostname or wrong:
+            raise InvalidSetting(wanted)
+        return cls(
+            host=parts.hostname,
+            port=6379 if port is None else port,
+            database=int(database),
+            tls=parts.scheme == "rediss",
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or "") or password,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Bytes, requests and seconds, as the names say.
 
     ``internal_listen``: None when ``listen`` serves the internal paths too. ``auth``: whether callers must show a key.
     ``admin_token_file`` holds the token that opens the admin paths; None closes them but for a laptop's own programs.
-    ``stall_seconds`` has no variable: after so long, a caller that takes nothing is gone.
+    ``state``: None to keep count in this process alone.
+    ``stall_seconds`` has no variable: after so long, a caller that takes nothing is gone. ``alert_webhook`` is a URL,
+    or "", and is never shown: it may hold a secret.
     """
 
     listen: Address = Address("", 8080)
@@ -54,6 +98,8 @@ class Settings:
     drain_seconds: float = 300.0
     stall_seconds: float = 60.0
     log_level: str = "info"
+    alert_webhook: str = field(default="", repr=False)
+    state: StateAddress | None = None
 
     @classmethod
     def read(
@@ -89,6 +135,8 @@ class Settings:
             keepalive_seconds=_number(environ, "SLUICE_KEEPALIVE_SECONDS", int(default.keepalive_seconds)),
             drain_seconds=_number(environ, "SLUICE_DRAIN_SECONDS", int(default.drain_seconds), least=0),
             log_level=level,
+            alert_webhook=_url(environ, "SLUICE_ALERT_WEBHOOK"),
+            state=_state(environ),
         )
 
 
@@ -99,3 +147,20 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, least: int =
     if not _DIGITS.fullmatch(text) or int(text) < least:
         raise InvalidSetting(f"{name}: {text!r} is not a whole number of at least {least}")
     return int(text)
+
+
+def _url(environ: Mapping[str, str], name: str) -> str:
+    """A URL, or "". Line ends after it are dropped (``echo URL | base64`` adds one)."""
+    text = environ.get(name, "").rstrip("\r\n")
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        port = 0
+    if text and (port == 0 or not _URL.fullmatch(text)):
+        raise InvalidSetting(f"{name}: the value (not shown, it may hold a secret) is no http or https URL")
+    return text
+
+
+def _state(environ: Mapping[str, str]) -> StateAddress | None:
+    url, password = environ.get("SLUICE_STATE_URL"), environ.get("SLUICE_STATE_PASSWORD", "")
+    return StateAddress.parse(url, password=password, name="SLUICE_STATE_URL") if url else None

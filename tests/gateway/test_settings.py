@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice_gateway.settings import Address, InvalidSetting, Settings
+from sluice_gateway.settings import Address, InvalidSetting, Settings, StateAddress
+from sluice_gateway.upstream import Endpoint
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,92 @@ def test_a_flag_wins_over_a_variable() -> None:
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         Settings.read({name: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.test/services/T0/B0/key",
+        "http://alerts:8080/?token=a%20b",
+        "https://127.0.0.1",
+        "http://[::1]:9/x",
+        "HTTPS://Alerts.Test.",
+    ],
+)
+def test_a_webhook_is_a_url_that_is_not_shown(url: str) -> None:
+    settings = Settings.read({"SLUICE_ALERT_WEBHOOK": f"{url}\n"})
+    assert settings.alert_webhook == url
+    assert url not in repr(settings)
+    Endpoint("POST", url)
+    assert Settings.read({}).alert_webhook == Settings.read({"SLUICE_ALERT_WEBHOOK": ""}).alert_webhook == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks.test/key",
+        "ftp://hooks.test/key",
+        "https:///key",
+        "https://user@hooks.test/key",
+        "https://hooks.test/#key",
+        "https://hooks.test/a key",
+        "https://hooks.test:0/key",
+        "https://hooks.test:70000/key",
+        "https://[::1/key",
+        "https://[key]/",
+        "https://hooks.test/key\nx",
+    ],
+)
+def test_a_wrong_webhook_is_named_and_not_shown(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="SLUICE_ALERT_WEBHOOK") as refused:
+        Settings.read({"SLUICE_ALERT_WEBHOOK": url})
+    assert "key" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://state", StateAddress(host="state")),
+        ("redis://state:7/3", StateAddress(host="state", port=7, database=3)),
+        ("rediss://:p%40ss@state/", StateAddress(host="state", tls=True, password="p@ss")),
+        ("redis://user:word@[::1]:9", StateAddress(host="::1", port=9, username="user", password="word")),
+    ],
+)
+def test_where_the_state_redis_is(url: str, address: StateAddress) -> None:
+    assert Settings.read({"SLUICE_STATE_URL": url}).state == address
+
+
+def test_without_a_state_redis_there_is_none() -> None:
+    assert Settings.read({"SLUICE_STATE_URL": "", "SLUICE_STATE_PASSWORD": "x"}).state is None
+
+
+def test_the_password_of_the_state_redis_may_stand_alone_and_is_not_shown() -> None:
+    read = Settings.read({"SLUICE_STATE_URL": "redis://state", "SLUICE_STATE_PASSWORD": "correct-horse"})
+    assert read.state is not None
+    assert read.state.password == "correct-horse"
+    assert "correct-horse" not in repr(read)
+    both = Settings.read({"SLUICE_STATE_URL": "redis://:in-url@state", "SLUICE_STATE_PASSWORD": "correct-horse"})
+    assert both.state is not None
+    assert both.state.password == "in-url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "state:6379",
+        "http://:horse@state",
+        "redis://",
+        "redis://:horse@",
+        "redis://:horse@state:70000",
+        "redis://:horse@state/zero",
+        "redis://:horse@state/0?ssl=1",
+        "redis://:horse@state/0#1",
+        "redis://:horse@[state",
+        "unix:///horse",
+    ],
+)
+def test_a_wrong_state_url_is_named_and_not_shown(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="SLUICE_STATE_URL") as refused:
+        Settings.read({"SLUICE_STATE_URL": url})
+    assert "horse" not in str(refused.value)
+    assert refused.value.__cause__ is None
