@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SAMPLES ?= manifests/samples
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: up test soak check format generate lock bench images cluster cluster-down clean
+.PHONY: up test soak check format generate lock bench mutation images cluster cluster-down clean
 .DELETE_ON_ERROR:
 
 up: $(VENV)/.gateway
@@ -17,9 +17,11 @@ up: $(VENV)/.gateway
 test: check
 	@$(BIN)/python -m tests.house.suite
 
-# The same, then the unit layer on another Python when there is one.
+# The same, then the unit layer on another Python when there is one, then a hundred users for three minutes.
+SLUICE_SOAK_SECONDS ?= 180
 soak: check
 	@$(BIN)/python -m tests.house.suite --soak
+	@$(BIN)/python -m bench soak --seconds $(SLUICE_SOAK_SECONDS)
 
 check: $(VENV)/.dev
 	@$(BIN)/python -m tests.house.check
@@ -34,6 +36,10 @@ generate: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
+
+# docs/mutation.md: whether a test notices each change of what decides (minutes).
+mutation: $(VENV)/.dev
+	@$(BIN)/python -m mutation
 
 # dist/images: both images as archives, each with its SBOM.
 images: $(VENV)/.dev

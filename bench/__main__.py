@@ -1,4 +1,7 @@
-"""The command: ``python -m bench [PART]... [--rounds N] [--rest SECONDS] [--write]``. Without a PART all run."""
+"""The command: ``python -m bench [PART]... [--rounds N] [--rest SECONDS] [--seconds SECONDS] [--write]``.
+
+Without a PART all run.
+"""
 
 import argparse
 import os
@@ -7,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import estimates, operator, proxy, reload, start, translation
+from bench import estimates, operator, proxy, reload, soak, start, translation
 from bench.figures import circumstances, keep
 from bench.measured import LOAD_CORE
 
@@ -17,6 +20,7 @@ PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "estimates": lambda _, __: estimates.run(),
     "reload": lambda folder, _: reload.run(folder),
     "start": lambda folder, _: start.run(folder),
+    "soak": lambda folder, wanted: soak.run(folder, wanted.seconds),
     "operator": lambda folder, wanted: operator.run(folder, wanted.rest),
 }
 
@@ -25,8 +29,9 @@ def parse(arguments: Sequence[str], no_cluster: str) -> argparse.Namespace:
     """The parts to run, and how. Exits with 2 for anything else. ``no_cluster``: why none can run here, if so."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--rounds", type=int, default=4, help="rounds of the parts proxy and translation")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of proxy and translation")
     parser.add_argument("--rest", type=float, default=60, metavar="SECONDS", help="at rest, of the operator part")
+    parser.add_argument("--seconds", type=float, default=180, help="how long the soak lasts")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")
     parsed = parser.parse_args(arguments)
     if unknown := sorted(set(parsed.parts) - set(PARTS)):

@@ -39,12 +39,12 @@ class Plain:
     p99: float
 
 
-def load_plain(port: int, seconds: float, folder: Path) -> Plain:
-    """Requests as fast as they are answered, on 32 connections."""
+def load_plain(port: int, seconds: float, folder: Path, connections: int = CONNECTIONS) -> Plain:
+    """Requests as fast as they are answered, on so many connections."""
     script = folder / "chat.lua"
     script.write_text(_WRK_SCRIPT.format(body=request_body(stream=False).decode(), key=KEY))
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{round(seconds)}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "-s", str(script), url]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     return Plain(**json.loads(printed.strip().splitlines()[-1]))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.wire import KEY, MODEL
 
-_SECRETS = f"""apiVersion: v1
+SECRETS = f"""apiVersion: v1
 kind: Secret
 metadata: {{name: provider}}
 stringData: {{api-key: bench-key-of-the-provider}}
@@ -51,7 +51,7 @@ def write_configuration(
 ) -> Path:
     """A provider, its key, a caller's key and one route, in files of their own."""
     folder.mkdir(parents=True)
-    (folder / "secrets.yaml").write_text(_SECRETS)
+    (folder / "secrets.yaml").write_text(SECRETS)
     (folder / "provider.yaml").write_text(
         _PROVIDER.format(upstream_port=upstream_port, vendor=vendor, base_path=base_path)
     )
