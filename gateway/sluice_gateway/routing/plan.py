@@ -108,7 +108,8 @@ def make_plan(
     if conversation:
         ranked, note = _stay(order, conversation)
         notes += (note,) if note else ()
-    ranked = sorted(ranked, key=_rank)
+    if any(map(_rank, ranked)):
+        ranked = sorted(ranked, key=_rank)
     if order.explores and not conversation and (found := _unexplored(ranked, facts)):
         ranked.remove(found)
         ranked.insert(0, found)
@@ -143,9 +144,11 @@ def _considered(
     targets: Sequence[Target], requested: str, needs: Needs, capabilities: tuple[str, ...], look: Look
 ) -> _Choice:
     """Sort out who is known to lack what is asked, then who has no room for it."""
-    options, left_out = [], []
+    options: list[Option] = []
+    left_out: list[Candidate] = []
+    tight = False
     tokens = needs.prompt_tokens + needs.max_output
-    for place, target in enumerate(targets):
+    for target in targets:
         model, label = target.model or requested, target.label(requested)
         traits = target.provider.traits(model)
         if lack := lacking(capabilities, needs.embeddings, traits):
@@ -154,8 +157,10 @@ def _considered(
         standing, listing = look(target, model, tokens), target.provider.listing
         if listing is not None and not standing.doubtful and listing.lacks(model):
             standing = standing._replace(doubtful="its provider does not list the model")
-        options.append(Option(place, target, model, label, traits, _rank_of(standing), standing))
-    return _roomy(options, left_out, needs.window)
+        tight = tight or (traits.context_window or needs.window) < needs.window
+        rank = _rank_of(standing) if standing != _WELL else 0
+        options.append(Option(target, model, label, traits, rank, standing))
+    return _roomy(options, left_out, needs.window) if tight else _Choice(options, left_out)
 
 
 def _rank_of(standing: Standing) -> int:
@@ -168,8 +173,6 @@ def _roomy(options: list[Option], left_out: list[Candidate], window: int) -> _Ch
     """Without those whose context window is too small, as long as another that can be asked has room; without any, the
     largest stay: an estimate errs, and refuses nobody.
     """
-    if all((one.traits.context_window or window) >= window for one in options):
-        return _Choice(options, left_out)
     largest = max((one.traits.context_window or window for one in options if one.rank != _CLOSED), default=window)
     least, kept = min(window, largest), []
     for one in options:
@@ -244,7 +247,7 @@ def _lined_up(ranked: Sequence[Ranked], most: int) -> Iterator[Candidate]:
     """The candidates: those to try, as many as the route allows, then the others."""
     tried = 0
     later = []
-    for (_, target, model, label, _, rank, standing), score, why, _ in ranked:
+    for (target, model, label, _, rank, standing), score, why, _ in ranked:
         left_out = standing.closed or (_beyond(most) if tried >= most else "")
         reason = f"{why}; after others: {standing.doubtful or standing.full}" if 0 < rank < _CLOSED else why
         one = Candidate(target, model, label, reason, left_out, score, bool(standing.full), standing.wait)

@@ -62,21 +62,29 @@ def until_done(expected: Expected, needs: Needs) -> float:
     return (expected.first_byte + needs.likely_output * expected.per_token) / max(expected.success, _LEAST_SUCCESS)
 
 
-def capability(traits: Traits, asked: tuple[str, ...], window: int) -> tuple[float, str]:
-    """How well a model covers what is asked, with the room that ``window`` tokens leave in its context window, and how
-    much it can do beside.
-    """
+def coverage(traits: Traits, asked: tuple[str, ...]) -> float:
+    """How much of what is asked a model can do."""
+    if not asked:
+        return 1.0
+    otherwise = 0.0 if traits.complete else UNKNOWN_COVERAGE
+    return sum([1.0 if name in traits.capabilities else otherwise for name in asked]) / len(asked)
+
+
+def headroom(traits: Traits, window: int) -> float:
+    """How much of a model's context window is left by so many tokens."""
+    size = traits.context_window
+    return max(0.0, 1 - window / size) if size else UNKNOWN_HEADROOM
+
+
+def breadth(traits: Traits) -> float:
+    """How much a model can do, of all that there is."""
     known = traits.capabilities
-    coverage = 1.0
-    if asked:
-        otherwise = 0.0 if traits.complete else UNKNOWN_COVERAGE
-        coverage = sum(1.0 if name in known else otherwise for name in asked) / len(asked)
-    headroom = UNKNOWN_HEADROOM
-    if traits.context_window:
-        headroom = max(0.0, 1 - window / traits.context_window)
-    breadth = len(known) / _CAPABILITIES if known else UNKNOWN_BREADTH
-    score = COVERAGE * coverage + HEADROOM * headroom + BREADTH * breadth
-    return score, f"covers {coverage:.0%} of what is asked, {headroom:.0%} room, {breadth:.0%} breadth"
+    return len(known) / _CAPABILITIES if known else UNKNOWN_BREADTH
+
+
+def capability(traits: Traits, asked: tuple[str, ...], window: int) -> float:
+    """How well a model fits: what it covers, the room that is left, and how much it can do beside."""
+    return COVERAGE * coverage(traits, asked) + HEADROOM * headroom(traits, window) + BREADTH * breadth(traits)
 
 
 def rating(traits: Traits) -> int:

@@ -3,7 +3,8 @@
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, get_args
 
 from sluice_config.resources.model_route import Scoring, Strategy
@@ -22,15 +23,13 @@ PEERS = 0.1
 """Scores that are at most so much lower are about as good."""
 BY_PRIORITY = "by priority and order"
 
+_SCORE, _TIER = attrgetter("score"), attrgetter("tier")
 _LEAST_CHANCE = 5e-324  # the smallest number above 0, which has no logarithm
 
 
 class Option(NamedTuple):
-    """One target that may be chosen. ``place`` is its place in the route; ``rank`` 0 when it can be asked now, else how
-    far behind the others it goes.
-    """
+    """One target that may be chosen. ``rank`` is 0 when it can be asked now, else how far behind the others it goes."""
 
-    place: int
     target: Target
     model: str
     label: str
@@ -94,8 +93,7 @@ def chosen_strategy(route: Route, asked: str) -> str:
 
 def by_priority(options: Sequence[Option], _facts: Facts) -> Order:
     """By ``priority``, then as listed."""
-    listed = sorted(options, key=_listed)
-    return Order([Ranked(one, None, BY_PRIORITY, tier) for tier, one in enumerate(listed)])
+    return Order([Ranked(one, None, BY_PRIORITY, tier) for tier, one in enumerate(options)])
 
 
 def by_weight(options: Sequence[Option], facts: Facts) -> Order:
@@ -110,9 +108,9 @@ def by_weight(options: Sequence[Option], facts: Facts) -> Order:
         weight, priority = one.target.weight, one.target.priority
         totals[priority] = totals.get(priority, 0) + weight
         least = -math.log(facts.chance() or _LEAST_CHANCE) / weight if weight else 0.0
-        drawn.append((priority, not weight, least, one.place, one))
-    drawn.sort(key=lambda entry: entry[:4])
-    return Order([_share(one, totals[one.target.priority]) for *_, one in drawn], margin=1.0, shares=True)
+        drawn.append(((priority, not weight, least), one))
+    drawn.sort(key=itemgetter(0))
+    return Order([_share(one, totals[one.target.priority]) for _, one in drawn], margin=1.0, shares=True)
 
 
 def _share(one: Option, total: int) -> Ranked:
@@ -140,13 +138,15 @@ def by_cost(options: Sequence[Option], facts: Facts) -> Order:
     costs = [scores.dollars(one.traits, facts.needs) for one in options]
     cheapest = min((cost for cost in costs if cost is not None), default=0.0)
     return _scored(
-        Ranked(
-            one,
-            scores.cheapness(cost, cheapest),
-            "its price is unknown" if cost is None else f"about ${cost:.6f}",
-            int(cost is None),
-        )
-        for one, cost in zip(options, costs, strict=True)
+        [
+            Ranked(
+                one,
+                scores.cheapness(cost, cheapest),
+                "its price is unknown" if cost is None else f"about ${cost:.6f}",
+                int(cost is None),
+            )
+            for one, cost in zip(options, costs, strict=True)
+        ]
     )
 
 
@@ -157,10 +157,10 @@ def by_latency(options: Sequence[Option], facts: Facts) -> Order:
     waits = [scores.wait(expected, facts.needs) for expected in seen]
     fastest = min(waits, default=0.0)
     return _scored(
-        (
+        [
             Ranked(one, scores.speed(seconds, fastest), f"{what} in about {seconds:.3f} s{_basis(expected.seen)}")
             for one, seconds, expected in zip(options, waits, seen, strict=True)
-        ),
+        ],
         explores=True,
     )
 
@@ -172,14 +172,14 @@ def by_performance(options: Sequence[Option], facts: Facts) -> Order:
     times = [scores.until_done(expected, facts.needs) for expected in seen]
     fastest = min(times, default=0.0)
     return _scored(
-        (
+        [
             Ranked(
                 one,
                 scores.speed(seconds, fastest),
                 f"{tokens} tokens in about {seconds:.3f} s, {expected.success:.0%} succeed{_basis(expected.seen)}",
             )
             for one, seconds, expected in zip(options, times, seen, strict=True)
-        ),
+        ],
         explores=True,
     )
 
@@ -191,15 +191,28 @@ def _basis(seen: float) -> str:
 def by_capability(options: Sequence[Option], facts: Facts) -> Order:
     """By how well each covers what is asked, the room left in its context window, and how much it can do beside."""
     asked, window = facts.needs.capabilities(), facts.needs.window
-    return _scored(Ranked(one, *scores.capability(one.traits, asked, window)) for one in options)
+    return _scored(
+        [
+            Ranked(
+                one,
+                scores.capability(one.traits, asked, window),
+                f"covers {scores.coverage(one.traits, asked):.0%} of what is asked, "
+                f"{scores.headroom(one.traits, window):.0%} of its window left, "
+                f"breadth {scores.breadth(one.traits):.0%}",
+            )
+            for one in options
+        ]
+    )
 
 
 def by_quality(options: Sequence[Option], _facts: Facts) -> Order:
     """By the ratings in the policies."""
     return _scored(
-        Ranked(one, rating / 100, f"rated {rating}" if one.traits.quality is not None else f"not rated: {rating}")
-        for one in options
-        for rating in (scores.rating(one.traits),)
+        [
+            Ranked(one, rating / 100, f"rated {rating}" if one.traits.quality is not None else f"not rated: {rating}")
+            for one in options
+            for rating in (scores.rating(one.traits),)
+        ]
     )
 
 
@@ -228,7 +241,7 @@ def _balanced(options: Sequence[Option], facts: Facts, found: Class) -> Order:
     ranked = []
     for one, cost, seconds in zip(options, costs, waits, strict=True):
         cheap, fast = scores.cheapness(cost, cheapest), scores.speed(seconds, fastest)
-        able, _ = scores.capability(one.traits, asked, needs.window)
+        able = scores.capability(one.traits, asked, needs.window)
         score = (of_cost * cheap + of_latency * fast + of_capability * able) / total
         reason = f"cost {cheap:.2f}, latency {fast:.2f}, capability {able:.2f}"
         low = scores.rating(one.traits) < floor
@@ -253,20 +266,15 @@ def by_preference(options: Sequence[Option], facts: Facts) -> Order:
         else one._replace(tier=most + one.tier)
         for one in order.ranked
     ]
-    ranked.sort(key=lambda one: one.tier)
+    ranked.sort(key=_TIER)
     return order._replace(ranked=ranked, notes=(f"the caller's preference: {strategy}", *order.notes))
 
 
-def _scored(ranked: Iterable[Ranked], *, explores: bool = False) -> Order:
-    return Order(sorted(ranked, key=_best_first), explores=explores)
-
-
-def _best_first(one: Ranked) -> tuple[int, float, int, int]:
-    return one.tier, -(one.score or 0.0), one.option.target.priority, one.option.place
-
-
-def _listed(one: Option) -> tuple[int, int]:
-    return one.target.priority, one.place
+def _scored(ranked: list[Ranked], *, explores: bool = False) -> Order:
+    """By tier, then by score; options come in the route's order, which breaks ties."""
+    ranked.sort(key=_SCORE, reverse=True)
+    ranked.sort(key=_TIER)
+    return Order(ranked, PEERS, False, explores)
 
 
 ORDERINGS: Mapping[str, Ordering] = {
