@@ -12,10 +12,11 @@ from sluice_operator.kube.api import Api
 from sluice_operator.kube.errors import Forbidden, KubeError
 from sluice_operator.kube.kinds import DEPLOYMENT, POD, Document, metadata_of
 from sluice_operator.kube.together import together
-from sluice_operator.reports import Reports, read_report
-from sluice_operator.status import Acknowledgement, Lacking, Refusal
+from sluice_operator.reports import Report, Reports, read_report
+from sluice_operator.status import Acknowledgement, Refusal
+from sluice_operator.targets import Trouble
 from sluice_operator.telemetry.log import Logger
-from sluice_operator.work import Sleep
+from sluice_operator.work import Clock, Sleep
 
 PORT: Final = 9090
 """Of a pod's internal listener, unless one of its containers names another port PORT_NAME."""
@@ -61,15 +62,23 @@ class _Watched:
     reports: Reports = field(default_factory=Reports)
     task: asyncio.Task[None] | None = None
 
+    @property
+    def news(self) -> tuple[object, ...]:
+        """All that a status may tell."""
+        return self.pods, self.failure, self.reports.troubles, self.reports.pods
+
 
 class Acknowledgements:
     """Asks the pods of every gateway: until they agree at short intervals, then every ten seconds.
 
-    ``notify`` is called with a gateway's key when its pods say something new. Works while ``run`` runs.
+    ``notify`` is called with a gateway's key when its pods say something new; ``clock`` gives seconds that only grow.
+    Works while ``run`` runs.
     """
 
-    def __init__(self, api: Api, sleep: Sleep, notify: Callable[[GatewayKey], None], logger: Logger) -> None:
-        self._api, self._sleep, self._notify, self._logger = api, sleep, notify, logger
+    def __init__(
+        self, api: Api, clock: Clock, sleep: Sleep, notify: Callable[[GatewayKey], None], logger: Logger
+    ) -> None:
+        self._api, self._clock, self._sleep, self._notify, self._logger = api, clock, sleep, notify, logger
         self._watched: dict[GatewayKey, _Watched] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -102,10 +111,10 @@ class Acknowledgements:
         watched = self._watched.get(key)
         return watched.pods if watched else None
 
-    def lacking(self, key: GatewayKey) -> tuple[Lacking, ...]:
-        """What the pods report that providers do not offer."""
+    def troubles(self, key: GatewayKey) -> tuple[tuple[Trouble, ...], int]:
+        """What the pods report of targets, and how many pods have reported."""
         watched = self._watched.get(key)
-        return watched.reports.lacking if watched else ()
+        return (watched.reports.troubles, watched.reports.pods) if watched else ((), 0)
 
     def failure(self, key: GatewayKey) -> str:
         """Why the pods can't be found; empty while they can."""
@@ -133,14 +142,14 @@ class Acknowledgements:
         while True:
             watched.changed.clear()
             wanted = watched.wanted
-            before = (watched.pods, watched.failure, watched.reports.lacking)
+            before = watched.news
             try:
                 watched.pods = await self._ask(key[0], wanted.deployment, watched)
             except KubeError as error:
                 self._failed(key, watched, error)
             else:
                 watched.failing_since, watched.failure = None, ""
-            if (watched.pods, watched.failure, watched.reports.lacking) != before:
+            if watched.news != before:
                 self._notify(key)
             calm = watched.pods is not None and not behind(watched.pods, wanted)
             if await self._changes(watched, CALM_SECONDS if calm else pause):
@@ -150,7 +159,7 @@ class Acknowledgements:
 
     def _failed(self, key: GatewayKey, watched: _Watched, error: KubeError) -> None:
         """What was said last stands, but not without the right to ask. What was never said is waited for no more."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         watched.failing_since = now if watched.failing_since is None else watched.failing_since
         if now - watched.failing_since < FAILING_SECONDS:
             return
@@ -175,7 +184,7 @@ class Acknowledgements:
         listed = await self._api.list(POD, namespace, labels=selector(found))
         ready = sorted((pod for pod in listed if is_ready(pod)), key=lambda pod: str(pod["metadata"]["name"]))
         answers = await together(self._ask_pod, ready, MOST_AT_ONCE)
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         heard = {metadata_of(pod)["uid"]: (answer, now) for pod, answer in zip(ready, answers, strict=True) if answer}
         watched.heard = {uid: was for uid, was in watched.heard.items() if now - was[1] < SILENCE_SECONDS} | heard
         if watched.reports.due(now):
@@ -189,7 +198,7 @@ class Acknowledgements:
         answer = await self._get(url_of(pod))
         return None if answer is None else read(metadata_of(pod)["name"], answer[0])
 
-    async def _ask_report(self, pod: Document) -> frozenset[Lacking] | None:
+    async def _ask_report(self, pod: Document) -> Report | None:
         answer = await self._get(url_of(pod, REPORT_PATH))
         return None if answer is None else read_report(answer[0])
 

@@ -62,7 +62,7 @@ class Process:
             now=_now,
         )
         self._writer = Writer(self._api, self._election.check, self._metrics)
-        self._acknowledgements = Acknowledgements(self._api, asyncio.sleep, self._acknowledged, logger)
+        self._acknowledgements = Acknowledgements(self._api, clock, asyncio.sleep, self._acknowledged, logger)
         self._stubs = StubWatches(self._api, self._stub_changed, asyncio.sleep, random.random)
         self._resources = ResourceWatch(access, settings.namespaces, self._changed, random.random)
         self._reconciler = Reconciler(self._queue, self._acknowledgements, self._tools())
@@ -147,6 +147,7 @@ class Process:
             events=Events(self._writer, self._settings.identity, _now),
             watch=lambda world: self._stubs.follow(interests(world)),
             now=_now,
+            clock=asyncio.get_running_loop().time,
             logger=self._logger,
             metrics=self._metrics,
         )

@@ -23,9 +23,10 @@ from sluice_operator.kube.together import race, together
 from sluice_operator.publication import Publication, Publisher
 from sluice_operator.status import Deployed, Status, Subject, statuses
 from sluice_operator.strays import Strays
+from sluice_operator.targets import Pace, standing
 from sluice_operator.telemetry.log import Logger
 from sluice_operator.telemetry.metrics import Metrics
-from sluice_operator.work import WorkQueue
+from sluice_operator.work import Clock, WorkQueue
 from sluice_operator.writing import Writer
 
 RESOURCES: Final = "resources"
@@ -39,7 +40,10 @@ SETTLE_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a Reconciler works with. ``watch`` is told each world: what it refers to may change too."""
+    """What a Reconciler works with. ``watch`` is told each world: what it refers to may change too.
+
+    ``clock`` gives seconds that only grow.
+    """
 
     gatherer: Gatherer
     publisher: Publisher
@@ -48,6 +52,7 @@ class Tools:
     events: Events
     watch: Callable[[World], None]
     now: Callable[[], datetime]
+    clock: Clock
     logger: Logger
     metrics: Metrics
 
@@ -60,6 +65,7 @@ class Reconciler:
         self._world: World | None = None
         self._published: dict[GatewayKey, Publication] = {}
         self._unswept: set[GatewayKey] = set()
+        self._pace = Pace()
         self._writing = asyncio.Lock()
 
     async def run(self) -> None:
@@ -168,7 +174,11 @@ class Reconciler:
         published = [self._published[key] for key in sorted(world.gateways)]
         deployed = list(map(self._deployed, published))
         subjects = list(world.subjects.values())
-        changed = await asyncio.to_thread(statuses, subjects, world.resources, deployed, self._tools.now())
+        clock = self._tools.clock()
+        held = self._pace.held(clock)
+        changed, late = await asyncio.to_thread(statuses, subjects, world.resources, deployed, self._tools.now(), held)
+        if late:
+            self._queue.add(STATUSES, self._pace.wait(late, clock))
         failures = await together(self._write_status, [(world.subjects[key], changed[key]) for key in sorted(changed)])
         for publication, one in zip(published, deployed, strict=True):
             await self._tell(publication, "ConfigurationRefused", _refusal(one))
@@ -196,10 +206,9 @@ class Reconciler:
         pods = self._acknowledgements.said(key) or ()
         self._tools.metrics.pods.labels(str(deployed.gateway)).set(len(pods))
         self._tools.metrics.pods_behind.labels(str(deployed.gateway)).set(self._acknowledgements.behind(key) or 0)
-        acknowledgements = self._acknowledgements
-        return replace(
-            deployed, pods=pods, unasked=acknowledgements.failure(key), lacking=acknowledgements.lacking(key)
-        )
+        troubles, reporting = self._acknowledgements.troubles(key)
+        unasked = self._acknowledgements.failure(key)
+        return replace(deployed, pods=pods, unasked=unasked, troubles=troubles, reporting=reporting)
 
     async def _write_status(self, change: tuple[Subject, Status]) -> KubeError | None:
         """Write one status. A resource that can't take its own keeps no other from theirs."""
@@ -215,13 +224,20 @@ class Reconciler:
         except Conflict:
             self._queue.add(RESOURCES)
             return None
-        except KubeError as error:
+        except KubeError as error:  # it may have been written all the same
+            self._keep_pace(change)
             return error
+        self._keep_pace(change)
         subjects = self._world.subjects if self._world else {}  # read before or after this was written
         if key in subjects and subjects[key].resource_version == subject.resource_version:
             version = metadata_of(written)["resourceVersion"]
             subjects[key] = replace(subjects[key], status=written.get("status"), resource_version=version)
         return None
+
+    def _keep_pace(self, change: tuple[Subject, Status]) -> None:
+        subject, status = change
+        if standing(status) != standing(subject.status):
+            self._pace.wrote(subject.key, self._tools.clock())
 
     async def _tell_events(self, published: Publication) -> None:
         """What is wrong with a gateway itself, on its Deployment. What passes by itself is not worth an Event."""

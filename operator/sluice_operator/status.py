@@ -6,16 +6,17 @@ should be. Other resources' changes do not matter to it: a change of one route r
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sluice_config.codec import canonical
 from sluice_config.compile import ByGateway, Compiled, Gateway, Resources, compile_resources
-from sluice_config.conditions import LONGEST_MESSAGE, Condition, Conditions, condition, conditions_of
+from sluice_config.conditions import Condition, Conditions, condition, conditions_of
 from sluice_config.resources import CachePolicy, ResourceKey
 from sluice_config.snapshot import Cache, Provider, Route, Snapshot
+from sluice_operator.targets import Trouble, by_resource, standing, targets_condition
 
 Status = dict[str, Any]
 """A resource's whole status, as its JSON has it."""
@@ -47,14 +48,6 @@ class Acknowledgement:
     refused: Refusal | None = None
 
 
-class Lacking(NamedTuple):
-    """A model that a provider does not list, as pods report it, and the routes that name it, all by namespace/name."""
-
-    provider: str
-    model: str
-    routes: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """One gateway: what it should run, and what its Ready pods run.
@@ -62,7 +55,7 @@ class Deployed:
     `known` has the parts of recent snapshots by digest: with it, a pod that still runs the previous one counts for all
     resources that have not changed since. `taken` says which object of somebody else is in the way, when one is;
     `unwritten` why the configuration could not be written, when it could not; `unasked` why pods could not be found;
-    `lacking` what its pods say that providers do not offer.
+    `troubles` what its pods report of targets, and `reporting` how many of them have reported.
     """
 
     gateway: Gateway
@@ -74,7 +67,8 @@ class Deployed:
     taken: str = ""
     unwritten: str = ""
     unasked: str = ""
-    lacking: Sequence[Lacking] = ()
+    troubles: Sequence[Trouble] = ()
+    reporting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +90,27 @@ def parts_of(snapshot: Snapshot) -> Parts:
     return {part.key: _fingerprint(part, offering) for part in every}
 
 
+class Told(NamedTuple):
+    """What has to be written: the whole status of each resource whose status has to change, none that is right.
+
+    `late` are the resources whose targets are to be told of, but not yet.
+    """
+
+    statuses: dict[ResourceKey, Status]
+    late: frozenset[ResourceKey]
+
+
 def statuses(
-    subjects: Iterable[Subject], resources: Resources, deployed: Sequence[Deployed], now: datetime
-) -> dict[ResourceKey, Status]:
-    """The whole status of each resource whose status has to change; those that are right already are not in it.
+    subjects: Iterable[Subject],
+    resources: Resources,
+    deployed: Sequence[Deployed],
+    now: datetime,
+    held: Container[ResourceKey] = frozenset(),
+) -> Told:
+    """The statuses that have to change.
 
     `resources` is what all gateways were compiled from, each from its own part. `now` becomes the transition time of
-    conditions whose status changes.
+    conditions whose status changes. What is said of the targets of those that are `held` stays as it is.
     """
     parts = ByGateway(resources)
     views = [_View(one, conditions_of(one.compiled, parts.of(one.gateway))) for one in deployed]
@@ -112,12 +120,18 @@ def statuses(
         for key in view.conditions:
             seen[key].append(view)
     stores = {cache.key: _store(cache) for cache in resources.caches}
-    result = {}
+    told: dict[ResourceKey, Status] = {}
+    late = set()
     for subject in subjects:
-        status = _status(subject, seen[subject.key], stores.get(subject.key), now)
+        before = standing(subject.status)
+        targets = _targets(subject.key, seen[subject.key], before)
+        if targets != before and subject.key in held:
+            late.add(subject.key)
+            targets = before
+        status = _status(subject, seen[subject.key], stores.get(subject.key), targets, now)
         if not _equal(status, subject.status or {}):
-            result[subject.key] = status
-    return result
+            told[subject.key] = status
+    return Told(told, frozenset(late))
 
 
 class _View:
@@ -130,7 +144,7 @@ class _View:
         self.models = {route.key: ",".join(route.models) for route in snapshot.routes}
         self.parts = deployed.known.get(deployed.digest) or parts_of(snapshot)
         self.with_credentials = {provider.key for provider in snapshot.providers if provider.credentials}
-        self.lacking = _by_resource(deployed.lacking)
+        self.troubles = by_resource(deployed.troubles, self.parts)
 
     def runs(self, pod: Acknowledgement, key: ResourceKey) -> bool:
         """Whether the pod runs the resource as it should be."""
@@ -150,7 +164,9 @@ def _nowhere(resources: Resources) -> _View:
     return _View(Deployed(nowhere, compiled, "", "0"), conditions_of(compiled, resources))
 
 
-def _status(subject: Subject, views: Sequence[_View], store: str | None, now: datetime) -> Status:
+def _status(
+    subject: Subject, views: Sequence[_View], store: str | None, targets: Condition | None, now: datetime
+) -> Status:
     compiled = _merged([view.conditions[subject.key] for view in views])
     using = [view for view in views if subject.key in view.parts]
     taken = next((view.deployed.taken for view in using if view.deployed.taken), "")
@@ -158,7 +174,7 @@ def _status(subject: Subject, views: Sequence[_View], store: str | None, now: da
         compiled = _with_name_taken(compiled, taken)
     programmed, pods = _programmed(subject.key, using, compiled)
     conditions = [found for found in compiled if found.type != "Ready"]
-    conditions += [programmed, *_targets(subject.key, using), _ready(compiled, programmed)]
+    conditions += [programmed, *([targets] if targets else []), _ready(compiled, programmed)]
     summaries = {
         "models": next((view.models[subject.key] for view in using if subject.key in view.models), None),
         "store": store,
@@ -212,27 +228,10 @@ def _programmed(key: ResourceKey, using: Sequence[_View], compiled: Conditions) 
     return Condition("Programmed", "False", "Pending", f"{pods}{failures}"), pods
 
 
-def _targets(key: ResourceKey, using: Iterable[_View]) -> Iterator[Condition]:
-    """What pods report of targets, only when something is wrong: of most targets nothing is known."""
-    said = sorted({text for view in using for text in view.lacking.get(key, ())})
-    if said:
-        text = "; ".join(said)
-        text = text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
-        yield Condition("TargetsHealthy", "False", "ModelNotOffered", text)
-
-
-def _by_resource(lacking: Iterable[Lacking]) -> Mapping[ResourceKey, Sequence[str]]:
-    said: dict[ResourceKey, list[str]] = defaultdict(list)
-    for one in lacking:
-        namespace, _, name = one.provider.partition("/")
-        said[ResourceKey("ProviderPolicy", namespace, name)].append(
-            f"the provider does not list the model {one.model}, which {', '.join(one.routes)} would ask for"
-        )
-        for route in one.routes:
-            said[ResourceKey("ModelRoute", *route.split("/", 1))].append(
-                f"ProviderPolicy {name} does not list the model {one.model}"
-            )
-    return said
+def _targets(key: ResourceKey, views: Iterable[_View], before: Condition | None) -> Condition | None:
+    using = [view for view in views if key in view.parts]
+    troubles = [one for view in using for one in view.troubles.get(key, ())]
+    return targets_condition(key, troubles, sum(view.deployed.reporting for view in using), before)
 
 
 def _failures(using: Iterable[Deployed]) -> str:

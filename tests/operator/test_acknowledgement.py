@@ -89,7 +89,9 @@ class Asked:
         self.key = (site.namespace, GATEWAY)
         self.news = asyncio.Event()
         self.log = io.BytesIO()
-        self.acknowledgements = Acknowledgements(kube, asyncio.sleep, lambda _: self.news.set(), make_logger(self.log))
+        self.acknowledgements = Acknowledgements(
+            kube, asyncio.get_running_loop().time, asyncio.sleep, lambda _: self.news.set(), make_logger(self.log)
+        )
 
     async def says(self, *pods: tuple[str | None, str | None]) -> None:
         """Wait until the pods have said so."""

@@ -1,6 +1,6 @@
 """Status as a value: what compile and pods say, what is written of it, and when nothing is."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +8,13 @@ import pytest
 
 from sluice_config.compile import Gateway, Resources, RoutesFrom, compile_resources
 from sluice_config.resources import ResourceKey
-from sluice_operator.status import Acknowledgement, Deployed, Lacking, Refusal, Status, Subject, parts_of, statuses
+from sluice_operator.status import Acknowledgement, Deployed, Refusal, Status, Subject, Told, parts_of, statuses
+from sluice_operator.targets import BREAKER_OPEN, NOT_OFFERED, Trouble
 from tests.support.resources import cache, provider, route
 
 GATEWAY = Gateway("default", "sluice-gateway")
 CHAT = ResourceKey("ModelRoute", "default", "chat")
+MOCK = ResourceKey("ProviderPolicy", "default", "mock")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 TARGET = {"provider": "mock"}
@@ -32,6 +34,20 @@ def deployed(resources: Resources, *pods: Acknowledgement, **fields: Any) -> Dep
     )
 
 
+def told_and_late(
+    resources: Resources,
+    views: Sequence[Deployed],
+    before: dict[ResourceKey, Status] | None = None,
+    now: datetime = NOW,
+    held: Container[ResourceKey] = frozenset(),
+) -> Told:
+    """What has to be written, and what has to wait."""
+    every = (*resources.routes, *resources.providers, *resources.caches)
+    keys = {resource.key for resource in every} | {finding.resource for finding in resources.refused}
+    subjects = [Subject(key, 3, (before or {}).get(key)) for key in keys if key]
+    return statuses(subjects, resources, views, now, held)
+
+
 def told(
     resources: Resources,
     views: Sequence[Deployed],
@@ -39,10 +55,7 @@ def told(
     now: datetime = NOW,
 ) -> dict[ResourceKey, Status]:
     """What has to be written, by resource."""
-    every = (*resources.routes, *resources.providers, *resources.caches)
-    keys = {resource.key for resource in every} | {finding.resource for finding in resources.refused}
-    subjects = [Subject(key, 3, (before or {}).get(key)) for key in keys if key]
-    return statuses(subjects, resources, views, now)
+    return told_and_late(resources, views, before, now).statuses
 
 
 def reasons(status: Status) -> dict[str, tuple[str, str]]:
@@ -219,33 +232,73 @@ def test_a_route_without_targets_changes_with_who_can_answer_for_it():
     assert parts[0] != parts[1]
 
 
-def test_a_model_that_is_not_offered_is_told_to_the_route_and_the_policy():
-    lacking = Lacking("default/mock", "gpt-9", ("default/chat", "default/other"))
-    told_now = told(SERVED, [deployed(SERVED, runs(), lacking=(lacking,))])
-    mock = ResourceKey("ProviderPolicy", "default", "mock")
-    for key in (CHAT, mock):
-        assert reasons(told_now[key])["TargetsHealthy"] == ("False", "ModelNotOffered")
+TROUBLE = Trouble(BREAKER_OPEN, "default/mock", "m", routes=("default/chat",))
+
+
+def troubled(*troubles: Trouble, pods: int = 3) -> Deployed:
+    """The gateway, when its pods report this."""
+    return deployed(SERVED, runs(), troubles=troubles, reporting=pods)
+
+
+def targets(status: Status) -> tuple[str, str, str]:
+    """Status, reason and transition time of TargetsHealthy."""
+    [found] = [one for one in status["conditions"] if one["type"] == "TargetsHealthy"]
+    return found["status"], found["reason"], found["lastTransitionTime"]
+
+
+def test_what_pods_report_is_told_to_the_route_and_the_policy():
+    told_now = told(SERVED, [troubled(TROUBLE)])
+    for key in (CHAT, MOCK):
+        assert targets(told_now[key]) == ("False", "BreakerOpen", "2026-01-01T00:00:00Z")
+        assert "(1 of 3 pods)" in message(told_now[key], "TargetsHealthy")
         assert reasons(told_now[key])["Ready"] == ("True", "Programmed")
-    assert message(told_now[CHAT], "TargetsHealthy") == "ProviderPolicy mock does not list the model gpt-9"
-    assert message(told_now[mock], "TargetsHealthy") == (
-        "the provider does not list the model gpt-9, which default/chat, default/other would ask for"
+    assert told(SERVED, [troubled(TROUBLE)], told_now, LATER) == {}
+
+
+def test_what_has_passed_is_told_with_the_time_and_without_a_trouble_nothing_is():
+    assert "TargetsHealthy" not in reasons(told(SERVED, [troubled()])[CHAT])
+    before = told(SERVED, [troubled(TROUBLE)])
+    passed = told(SERVED, [troubled()], before, LATER)
+    assert targets(passed[CHAT]) == targets(passed[MOCK]) == ("True", "Healthy", "2026-01-02T00:00:00Z")
+    assert told(SERVED, [troubled()], passed, NOW) == {}
+    assert "TargetsHealthy" not in reasons(told(SERVED, [troubled(pods=0)], passed)[CHAT])
+
+
+def test_what_is_held_keeps_what_it_says_of_its_targets_and_nothing_else():
+    first = told(SERVED, [troubled(TROUBLE)])
+    more = TROUBLE._replace(reason=NOT_OFFERED, pods=2)
+    for view in (troubled(TROUBLE, more), troubled(TROUBLE, pods=2), troubled()):
+        written, late = told_and_late(SERVED, [view], first, LATER, {CHAT})
+        assert (set(written), set(late)) == ({MOCK}, {CHAT})
+    pending = [deployed(SERVED, runs(digest="old"), reporting=3)]
+    written, late = told_and_late(SERVED, pending, first, LATER, {CHAT})
+    assert (reasons(written[CHAT])["Programmed"][0], set(late)) == ("False", {CHAT})
+    assert targets(written[CHAT]) == targets(first[CHAT])
+    assert told_and_late(SERVED, [troubled(TROUBLE)], first, LATER, {CHAT, MOCK}) == ({}, frozenset())
+
+
+def test_a_provider_of_two_gateways_is_told_of_by_both():
+    """One that is well counts too."""
+    resources = Resources(
+        [*SERVED.routes, route("edge", ["edge"], [TARGET], gatewayRef={"name": "edge"})], SERVED.providers
     )
-    assert told(SERVED, [deployed(SERVED, runs(), lacking=(lacking,))], told_now, LATER) == {}
-    again = told(SERVED, [deployed(SERVED, runs())], told_now, LATER)
-    assert "TargetsHealthy" not in reasons(again[CHAT])
+    well = deployed(resources, runs(), gateway=Gateway("default", "edge"), reporting=4)
+    troubles = deployed(resources, runs(), troubles=(TROUBLE,), reporting=3)
+    written = told(resources, [troubles, well])
+    assert "(1 of 7 pods)" in message(written[MOCK], "TargetsHealthy")
+    assert "(1 of 3 pods)" in message(written[CHAT], "TargetsHealthy")
+    assert "TargetsHealthy" not in reasons(written[ResourceKey("ModelRoute", "default", "edge")])
 
 
 def test_a_gateway_tells_nothing_of_what_it_does_not_serve():
     """Else the pods of one gateway could write into the statuses of others' resources."""
     elsewhere = Resources(
-        [*SERVED.routes, route("idle", ["idle"], [TARGET], gatewayRef={"name": "other"})], SERVED.providers
+        [*SERVED.routes, route("idle", ["idle"], [TARGET], gatewayRef={"name": "other"})],
+        [*SERVED.providers, provider("unused")],
     )
-    lacking = Lacking("default/nobody", "m", ("default/idle", "default/none"))
-    told_now = told(elsewhere, [deployed(elsewhere, runs(), lacking=(lacking,))])
+    foreign = [
+        TROUBLE._replace(provider="default/nobody"),
+        TROUBLE._replace(provider="default/unused", routes=("default/idle", "default/none")),
+    ]
+    told_now = told(elsewhere, [deployed(elsewhere, runs(), troubles=foreign, reporting=3)])
     assert all("TargetsHealthy" not in reasons(status) for status in told_now.values())
-
-
-def test_a_long_report_is_cut():
-    lacking = [Lacking("default/mock", f"model-{number:04}", ("default/chat",)) for number in range(500)]
-    told_now = told(SERVED, [deployed(SERVED, runs(), lacking=lacking)])
-    assert len(message(told_now[CHAT], "TargetsHealthy")) == 2000
