@@ -213,7 +213,6 @@ class Breaker:
     def _restart(self) -> None:
         self._state = State.CLOSED
         self._era += 1
-        self._probes = self._good = 0
         self._tally.clear()
 
     def _tell(self, state: State, *, by_hand: bool) -> None:

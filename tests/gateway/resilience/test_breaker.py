@@ -139,10 +139,11 @@ def test_all_probes_must_end_well_to_close_it(probes: int) -> None:
     assert one.told == [(HALF_OPEN, False), (CLOSED, False)]
 
 
-def test_good_probes_keep_their_places() -> None:
-    one = opened(open_seconds=30, half_open_requests=2)
-    one.ends(GOOD, at=START + 30)
-    assert one.breaker.enter(START + 30)
+@pytest.mark.parametrize(("good", "places"), [(0, 4), (1, 3), (2, 2), (3, 1)])
+def test_good_probes_keep_their_places(good: int, places: int) -> None:
+    one = opened(open_seconds=30, half_open_requests=4)
+    one.ends(*[GOOD] * good, at=START + 30)
+    assert all(one.breaker.enter(START + 30) for _ in range(places))
     assert one.breaker.enter(START + 30) == 0
 
 
@@ -244,12 +245,13 @@ def test_another_policy_holds_from_then_on() -> None:
     assert one.breaker.wait(START) == 10.0
 
 
-@pytest.mark.parametrize(("seconds", "failures"), [(60, 2), (59, 0), (61, 0)])
-def test_another_window_counts_from_nothing(seconds: int, failures: int) -> None:
-    one = Told(failure_threshold=5, window_seconds=60)
+@pytest.mark.parametrize(("seconds", "failures"), [("600", 2), ("599", 0), ("601", 0)])
+def test_another_window_counts_from_nothing(seconds: str, failures: int) -> None:
+    one = Told(failure_threshold=5, window_seconds=int("600"))
     one.ends(BAD, BAD)
-    one.breaker.policy = CircuitBreaker(window_seconds=seconds)
+    one.breaker.policy = CircuitBreaker(window_seconds=int(seconds))
     assert one.breaker.failures(START) == failures
-    one.ends(BAD, at=START + 100)
-    assert one.breaker.failures(START + 100 + seconds - 1) == 1
-    assert one.breaker.failures(START + 100 + seconds) == 0
+    now = START + 1000
+    one.ends(BAD, at=now)
+    assert one.breaker.failures(now + int(seconds) - 10) == 1
+    assert one.breaker.failures(now + int(seconds)) == 0

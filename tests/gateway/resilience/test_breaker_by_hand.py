@@ -6,20 +6,20 @@ from sluice_gateway.resilience.breaker import State, Verdict
 from tests.gateway.resilience.test_breaker import BAD, CLOSED, GOOD, HALF_OPEN, OPEN, START, Told, opened
 
 
-def test_opened_by_hand_it_lets_nobody_through_until_then() -> None:
+@pytest.mark.parametrize("after", [20.0, 20.001, 500.0])
+def test_opened_by_hand_it_lets_nobody_through_until_then(after: float) -> None:
     one = Told()
     one.breaker.open(START + 20)
     assert one.told == [(OPEN, True)]
     assert one.breaker.state(START) is OPEN
     assert one.breaker.by_hand(START + 19.999)
-    assert not one.breaker.at_rest
     assert (one.breaker.enter(START), one.breaker.wait(START), one.breaker.left(START)) == (0, 20.0, 20.0)
     assert one.breaker.state(START + 19.999) is OPEN
-    assert one.breaker.state(START + 20) is CLOSED
-    assert not one.breaker.by_hand(START + 20)
-    assert (one.breaker.wait(START + 20), one.breaker.left(START + 20)) == (0.0, 0.0)
+    assert one.breaker.state(START + after) is CLOSED
+    assert not one.breaker.by_hand(START + after)
+    assert (one.breaker.wait(START + after), one.breaker.left(START + after)) == (0.0, 0.0)
     assert one.told == [(OPEN, True)]
-    assert one.breaker.enter(START + 20)
+    assert one.breaker.enter(START + after)
     assert one.told == [(OPEN, True), (CLOSED, False)]
     assert one.breaker.at_rest
     assert one.breaker.opened == 0

@@ -31,7 +31,7 @@ def test_a_few_retries_are_always_allowed(requests: int, percent: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("percent", "requests", "allowed"), [(20, 20, 4), (20, 24, 4), (20, 25, 5), (20, 100, 20), (1, 400, 4), (100, 7, 7)]
+    ("percent", "requests", "allowed"), [(20, 20, 4), (20, 24, 4), (20, 25, 5), (33, 15, 4), (1, 400, 4), (100, 7, 7)]
 )
 def test_beyond_that_a_share_of_the_requests(percent: int, requests: int, allowed: int) -> None:
     assert budget(percent, requests=requests, retries=allowed - 1).may_retry(START)
