@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 
 from sluice_gateway.discovery.watch import Discovery
 from sluice_gateway.server.replies import JSON, json_reply
+from sluice_gateway.server.troubles import Troubles
 from sluice_gateway.telemetry.target_figures import TargetFigures
 
 MOST_TARGETS = 200
@@ -17,13 +18,20 @@ MOST_TARGETS = 200
 class Report:
     """The handler. ``clock`` gives seconds that only grow."""
 
-    def __init__(self, figures: TargetFigures, discovery: Discovery, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        figures: TargetFigures,
+        discovery: Discovery,
+        clock: Callable[[], float],
+        troubles: Troubles | None = None,
+    ) -> None:
         self._figures = figures
         self._discovery = discovery
         self._clock = clock
+        self._troubles = troubles
 
     async def show(self, _request: web.BaseRequest) -> web.Response:
-        """Targets that were asked lately, models that providers do not list, and how asking for them went."""
+        """Targets that were asked lately, what is not well, models that providers do not list, and how asking went."""
         seen = list(self._figures.all(self._clock()).items())[:MOST_TARGETS]
         targets = [
             {
@@ -40,5 +48,6 @@ class Report:
             "targets": targets,
             "modelsNotOffered": self._discovery.missing(),
             "discovery": self._discovery.described(),
+            **(self._troubles.described() if self._troubles is not None else {}),
         }
         return json_reply(msgspec.json.encode(document), CIMultiDict({"content-type": JSON, "server": "sluice"}))

@@ -1,17 +1,11 @@
 """From a provider and its models back to the routes that lead there."""
 
-from sluice_gateway.credentials import Credentials
-from sluice_gateway.routing.table import RoutingTable, build_table
+from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.served import Served, Serving
-from sluice_gateway.upstream import LeanUpstream
-from tests.support.gateway import loaded, provider, route
+from tests.support.admin import table_of
+from tests.support.gateway import provider, route
 
 MODELS = [{"name": "small"}, {"name": "large"}]
-
-
-def table_of(*documents: str) -> RoutingTable:
-    event = loaded("".join(documents))
-    return build_table(event.snapshot, event.digest, Credentials(), LeanUpstream())
 
 
 def served(*documents: str) -> Served:
