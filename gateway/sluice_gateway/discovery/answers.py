@@ -12,7 +12,18 @@ _LONGEST_NAME = 256  # the bound of ModelRoute.spec.models; no longer name can b
 
 
 class Unlisted(Exception):
-    """A provider was asked for its models and did not say. The text names neither key nor host."""
+    """A provider was asked for its models and did not say. The text names neither key nor host.
+
+    ``status`` is that of its answer, None when there was none, or none that could be read.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NoClient(Unlisted):
+    """The package with the vendor's client is not installed: nobody was asked."""
 
 
 class Offered(NamedTuple):

@@ -61,6 +61,15 @@ class Metrics:
         )
         self.prompt_tokens = Family(tokens, ("prompt",))
         self.completion_tokens = Family(tokens, ("completion",))
+        self.provider_healthy = Gauge(
+            "sluice_provider_healthy", "Whether a provider passes its health checks.", ("provider",), registry=registry
+        )
+        self.health_checks = Family(
+            Counter("sluice_health_checks", "Health checks by result.", ("provider", "result"), registry=registry)
+        )
+        self.alerts = Family(
+            Counter("sluice_alerts", "Alerts for the webhook by what became of them.", ("result",), registry=registry)
+        )
         self.in_flight = Gauge("sluice_in_flight_requests", "Requests being served.", registry=registry)
         self.loads = Counter(
             "sluice_config_loads", "Configurations by whether they were taken.", ("result",), registry=registry

@@ -10,10 +10,10 @@ import pytest
 
 from sluice_gateway.credentials import Secret
 from sluice_gateway.discovery import sdks
-from sluice_gateway.discovery.answers import Unlisted
+from sluice_gateway.discovery.answers import NoClient, Unlisted
 from sluice_gateway.providers.provider import Access
 from tests.support.gateway import HELLO, gateway, loaded, provider, route
-from tests.support.upstream import Peer, Request, ScriptedUpstream, answer, json_answer, says, serve
+from tests.support.upstream import Peer, Request, ScriptedUpstream, answer, json_answer, says, says_then_stalls, serve
 
 SECRET = {"secretRef": {"name": "k", "key": "api-key"}}
 CLAUDES = {
@@ -137,8 +137,47 @@ async def test_a_server_that_is_away_is_a_problem_and_no_defect(vendor: str) -> 
 
 async def test_a_package_that_is_missing_is_named() -> None:
     nowhere = Access("http://127.0.0.1:9", None, ())
-    with pytest.raises(Unlisted, match=r"is missing: install sluice\[sdk\]"):
-        await sdks.ask("nobody", nowhere)
+    for question in (sdks.ask("nobody", nowhere), sdks.greet("nobody", nowhere, 1.0)):
+        with pytest.raises(NoClient, match=r"is missing: install sluice\[sdk\]"):
+            await question
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "asked"),
+    [
+        ("openai", "/v1", "/v1/models"),
+        ("anthropic", "", "/v1/models?limit=1"),
+        ("google", "", "/v1beta/models?pageSize=1"),
+    ],
+)
+async def test_a_greeting_asks_for_the_least_that_there_is(vendor: str, path: str, asked: str) -> None:
+    async with serve(says(json_answer({"object": "list", "data": [], "models": []}), answer(403, b"{}"))) as upstream:
+        await sdks.greet(vendor, access(upstream, path), 5.0)
+        with pytest.raises(Unlisted) as refused:
+            await sdks.greet(vendor, access(upstream, path), 5.0)
+    assert refused.value.status == 403
+    assert [request.target for request in upstream.requests] == [asked, asked]
+    assert b"sk-canary" in upstream.requests[0].raw
+
+
+@pytest.mark.parametrize(("reason", "status"), [("API_KEY_INVALID", 401), ("OTHER", 400)])
+async def test_google_calls_a_wrong_key_a_wrong_argument(reason: str, status: int) -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}]
+    error = {"code": 400, "message": "API key sk-canary", "status": "INVALID_ARGUMENT", "details": details}
+    async with serve(says(json_answer({"error": error}, 400))) as upstream:
+        with pytest.raises(Unlisted) as refused:
+            await sdks.greet("google", access(upstream), 5.0)
+    assert refused.value.status == status
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic", "google"])
+async def test_a_greeting_is_given_up_in_time(vendor: str) -> None:
+    async with serve(says_then_stalls()) as upstream:
+        with pytest.raises(Unlisted) as given_up:
+            await sdks.greet(vendor, access(upstream), 0.05)
+        await upstream.left()
+    assert given_up.value.status is None
 
 
 async def test_the_loop_goes_on_while_a_client_waits() -> None:

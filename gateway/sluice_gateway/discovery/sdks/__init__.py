@@ -1,6 +1,6 @@
-"""Vendors that are asked through their official clients: one module each, with the function ``models``.
+"""Vendors that are asked through their official clients: one module each, with the functions ``models`` and ``greet``.
 
-A module is imported when its first listing is due, and runs in a thread of its own: the three clients take a second to
+A module is imported when it is first needed, and runs in a thread of its own: the three clients take a second to
 import, and 80 MiB. Keys are given, so that none is taken from the environment.
 """
 
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
-from sluice_gateway.discovery.answers import Offered, Unlisted
+from sluice_gateway.discovery.answers import NoClient, Offered, Unlisted
 from sluice_gateway.providers.listing import Listed
 from sluice_gateway.providers.provider import Access
 
@@ -27,29 +27,40 @@ NO_KEY = "none"
 class _Module(Protocol):
     def models(self, access: Access) -> list[Listed]: ...
 
+    def greet(self, access: Access, seconds: float) -> None: ...
+
 
 async def ask(vendor: str, access: Access) -> Offered:
     """The models that a vendor's client lists. Raises Unlisted."""
-    return Offered(await _aside(lambda: _asked(vendor, access)))
+    return Offered(await _aside(lambda: _asked(vendor, lambda module: module.models(access))))
 
 
-def _asked(vendor: str, access: Access) -> list[Listed]:
+async def greet(vendor: str, access: Access, seconds: float) -> None:
+    """Ask a vendor the least that its client can: whether it is there, and takes the key. Raises Unlisted.
+
+    ``seconds``: the longest wait of the client, which goes on when nobody waits for it any more.
+    """
+    await _aside(lambda: _asked(vendor, lambda module: module.greet(access, seconds)))
+
+
+def _asked(vendor: str, question: Callable[[_Module], T]) -> T:
     try:
-        module = cast("_Module", importlib.import_module(f"{__name__}.{vendor}"))
-        return module.models(access)
+        return question(cast("_Module", importlib.import_module(f"{__name__}.{vendor}")))
     except ImportError as error:
-        raise Unlisted(f"the package {error.name or vendor} is missing: install sluice[sdk]") from error
+        raise NoClient(f"the package {error.name or vendor} is missing: install sluice[sdk]") from error
+    except Unlisted:
+        raise
     except Exception as error:
-        raise Unlisted(_why(error)) from error
+        raise _unlisted(error) from error
 
 
-def _why(error: Exception) -> str:
+def _unlisted(error: Exception) -> Unlisted:
     """Clients' errors quote URLs and pieces of keys: only what is known to be neither is passed on."""
     for name in ("status_code", "code"):
         status = getattr(error, name, None)
         if type(status) is int:
-            return f"the provider answered with status {status}"
-    return f"the client failed with {type(error).__name__}"
+            return Unlisted(f"the provider answered with status {status}", status)
+    return Unlisted(f"the client failed with {type(error).__name__}")
 
 
 async def _aside(call: Callable[[], T]) -> T:

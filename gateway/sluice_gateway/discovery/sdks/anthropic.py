@@ -22,12 +22,21 @@ _PAGE = 1000  # the largest
 
 def models(access: Access) -> list[Listed]:
     """Ask for them. Raises what the client raises."""
-    key = access.key.reveal() if access.key else NO_KEY
-    with Anthropic(
-        api_key=key, base_url=access.base_url, default_headers=dict(access.headers), timeout=SECONDS, max_retries=0
-    ) as client:
+    with _client(access, SECONDS) as client:
         found = itertools.islice(client.models.list(limit=_PAGE), MOST_MODELS)
         return [one for model in found if fit(model.id) and not _is_retired(model) for one in _named(model)]
+
+
+def greet(access: Access, seconds: float) -> None:
+    """Ask for one of them. Raises what the client raises."""
+    with _client(access, seconds) as client:
+        client.models.list(limit=1)
+
+
+def _client(access: Access, seconds: float) -> Anthropic:
+    key = access.key.reveal() if access.key else NO_KEY
+    headers = dict(access.headers)
+    return Anthropic(api_key=key, base_url=access.base_url, default_headers=headers, timeout=seconds, max_retries=0)
 
 
 def _is_retired(model: ModelInfo) -> bool:
