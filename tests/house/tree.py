@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ("crds/", "gateway/", "operator/")
-LIMITED = (*SOURCE, "bench/")
+LIMITED = (*SOURCE, "bench/", "mutation/")
 
 
 @dataclass(frozen=True)
