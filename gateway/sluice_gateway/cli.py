@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(explain)
     explain.add_argument("--model", metavar="NAME", help="the name that a client would send; --request has one too")
     explain.add_argument("--request", type=Path, metavar="FILE", help="a request body in JSON; - for standard input")
+    explain.add_argument("--strategy", metavar="NAME", default="", help="what x-routing-strategy would ask for")
     explain.add_argument("-o", "--output", choices=("text", "json"), default="text", help="for people or for machines")
     return parser
 
@@ -91,6 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         request=arguments.request,
         output=arguments.output,
+        strategy=arguments.strategy,
         environ=os.environ,
         out=sys.stdout,
     )

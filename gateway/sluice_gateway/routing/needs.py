@@ -9,11 +9,9 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from sluice_gateway.calls import Call, Shape
+from sluice_gateway.limits.expected import PRIOR
 from sluice_gateway.normal.estimate import A_PAGE, A_PICTURE, BYTES_A_SOUND_TOKEN, BYTES_A_TOKEN, PAGE_BYTES
 from sluice_gateway.providers.provider import Traits
-
-USUAL_OUTPUT = 500
-"""Tokens of an answer of which nothing is known: assumed, a page of text."""
 
 
 class Needs(NamedTuple):
@@ -42,7 +40,7 @@ class Needs(NamedTuple):
         return tuple(name for name, needed in zip(self._fields[:5], self[:5], strict=True) if needed)
 
 
-def needs_of(call: Call, ratio: float = 1.0, expected_output: int = USUAL_OUTPUT) -> Needs:
+def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Needs:
     """Read a call. ``ratio``: what the target has reported of earlier prompts, over what was estimated;
     ``expected_output``: tokens of an answer when the caller sets no bound.
     """
