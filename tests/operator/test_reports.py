@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from sluice_config.resources.provider_policy import CircuitBreaker
+from sluice_gateway.resilience.breakers import Breakers
+from sluice_gateway.server.served import Serving
+from sluice_gateway.server.troubles import Troubles
 from sluice_operator.reports import (
     CALM_SECONDS,
     MOST_ENTRIES,
@@ -16,6 +21,9 @@ from sluice_operator.reports import (
     read_report,
 )
 from sluice_operator.targets import BREAKER_OPEN, NOT_OFFERED, REJECTED, UNHEALTHY, Trouble
+from tests.support.admin import table_of
+from tests.support.gateway import provider as gateway_provider
+from tests.support.gateway import route as gateway_route
 from tests.support.site import Site, provider, route, secret
 
 PROVIDER = {"provider": "default/openai", "routes": ["default/chat"]}
@@ -94,6 +102,22 @@ def test_callers_who_name_models_write_no_lines_of_a_status():
     assert one.model == "m??[31mall is well?"
     [two] = read_report({"unhealthy": [PROVIDER | {"reason": "a\nb"}]})
     assert two.note == "a?b"
+
+
+def test_what_a_gateway_reports_is_understood():
+    table = table_of(gateway_provider("a"), gateway_provider("b"), gateway_route("chat", "a/m", "b/m"))
+    breakers = Breakers()
+    breakers.of("default/a", "m", CircuitBreaker()).open(1060.0)
+    health = [
+        {"provider": "default/a", "state": "unhealthy", "reason": "no answer", "credentialsRejected": False},
+        {"provider": "default/b", "state": "unknown", "reason": "", "credentialsRejected": True},
+    ]
+    described = Troubles(Serving(lambda: table), breakers, lambda: health, lambda: 1000.0).described()
+    assert read_report(msgspec.json.decode(msgspec.json.encode(described))) == (
+        Complaint(BREAKER_OPEN, "default/a", "m", by_hand=True, routes=CHAT),
+        Complaint(UNHEALTHY, "default/a", note="no answer", routes=CHAT),
+        Complaint(REJECTED, "default/b", routes=CHAT),
+    )
 
 
 def test_the_worst_is_the_first():
