@@ -19,14 +19,15 @@ QUEUE = 100
 BACK_OFF = (1.0, 5.0)
 """Seconds before the second try, and before the third and last."""
 TRY_SECONDS = 5.0
-_TIMEOUTS = Timeouts(connect=TRY_SECONDS, first_byte=TRY_SECONDS, idle=TRY_SECONDS, total=TRY_SECONDS)
+"""The longest wait of one try."""
 _HEADERS = (("content-type", "application/json"), ("user-agent", "sluice"))
 
 
 class Webhook:
     """Takes events to a URL, which is never shown: it may hold a secret.
 
-    ``source`` are members of each body that say which gateway and pod it is from. ``wall`` gives seconds of the epoch.
+    ``source`` are members of each body that say which gateway and pod it is from. ``seconds``: the longest wait of
+    one try. ``wall`` gives seconds of the epoch.
     Raises ValueError, without the URL in it, for one that can't be called.
     """
 
@@ -38,6 +39,7 @@ class Webhook:
         metrics: Metrics,
         source: Mapping[str, str],
         *,
+        seconds: float = TRY_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -46,6 +48,7 @@ class Webhook:
         self._logger = logger
         self._sent, self._dropped = (metrics.alerts.child(result) for result in ("sent", "dropped"))
         self._source = dict(source)
+        self._timeouts = Timeouts(connect=seconds, first_byte=seconds, idle=seconds, total=seconds)
         self._sleep = sleep
         self._wall = wall
         self._queue: deque[bytes] = deque()
@@ -75,16 +78,23 @@ class Webhook:
     async def _work(self) -> None:
         """Send what is there, then end."""
         while self._queue:
-            body, problem = self._queue.popleft(), "a defect of the gateway; see its log"
-            with DefectsLogged(self._logger, "telling a webhook"):
-                problem = await self._delivered(body)
-            (self._dropped if problem else self._sent).inc()
+            problem = await self._sent_or_dropped(self._queue.popleft())
             if problem and not self._problem:
                 self._logger.warning("alerts not delivered", reason=problem)
             elif self._problem and not problem:
                 self._logger.info("alerts delivered again")
             self._problem = problem
         self._task = None
+
+    async def _sent_or_dropped(self, body: bytes) -> str:
+        """Send an event, and count what became of it, also when all ends meanwhile; "" when it was taken."""
+        problem = "a defect of the gateway; see its log"
+        try:
+            with DefectsLogged(self._logger, "telling a webhook"):
+                problem = await self._delivered(body)
+        finally:
+            (self._dropped if problem else self._sent).inc()
+        return problem
 
     async def _delivered(self, body: bytes) -> str:
         """Try to send; "" when it was taken, else why it was not."""
@@ -98,7 +108,7 @@ class Webhook:
 
     async def _tried(self, body: bytes) -> str:
         try:
-            answer = await self._http.send(self._endpoint, body, _TIMEOUTS)
+            answer = await self._http.send(self._endpoint, body, self._timeouts)
         except UpstreamError as error:
             return error.reason
         answer.close()
