@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.golden import Golden
 
-pytest_plugins = ["tests.support.cluster"]
+pytest_plugins = ["tests.support.cluster", "tests.support.redis_server"]
 
 # The same examples in each run: a failure that comes and goes belongs to nobody's change.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)

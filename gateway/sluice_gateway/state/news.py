@@ -1,0 +1,183 @@
+"""What pods tell each other: that a breaker has opened, and what somebody has ordered by hand for all of them."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from redis import exceptions
+
+from sluice_gateway.settings import StateAddress
+from sluice_gateway.state.connection import (
+    CONNECT_SECONDS,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Answered,
+    Gone,
+    Link,
+    connection_to,
+)
+from sluice_gateway.telemetry.log import DefectsLogged, Logger
+
+LONGEST_SECONDS = 24 * 3600
+"""What is told holds for so long at most."""
+
+Order = Literal["open", "close", "reset"]
+
+
+class Told(NamedTuple):
+    """News of a target.
+
+    ``opened`` is a hint: another pod's breaker has opened by itself. ``open``, ``close`` and ``reset`` are by hand, and
+    for all pods. It holds for ``seconds`` from now on. ``provider`` is "namespace/name", ``model`` its own name of it.
+    """
+
+    kind: Literal["opened"] | Order
+    provider: str
+    model: str
+    seconds: float
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    """``until`` is the server's time, epoch seconds; ``pod`` is who says it."""
+
+    kind: Literal["opened"] | Order
+    provider: str
+    model: str
+    until: float
+    pod: str
+
+
+def _nothing(_said: Any) -> None: ...
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Message).decode
+
+
+class News:
+    """Tells and hears. Nothing is told to the pod that said it.
+
+    What holds for a while is kept, for pods that start later or were cut off. Each of a target's orders takes the place
+    of the one before, and each of its hints that of the hint before.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        address: StateAddress,
+        gateway: str,
+        pod: str,
+        logger: Logger,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._link = link
+        self._connection = connection_to(address)
+        self._channel = f"{{sluice/{gateway}}}news"
+        self._kept = f"{{sluice/{gateway}}}kept-news"
+        self._pod = pod
+        self._logger = logger
+        self._sleep = sleep
+        self._callbacks: list[Callable[[Told], None]] = []
+        self._task: asyncio.Task[None] | None = None
+        self.hearing = asyncio.Event()
+        """Set while what others say is heard."""
+
+    def subscribe(self, callback: Callable[[Told], None]) -> None:
+        """Have a function called with what the other pods say."""
+        self._callbacks.append(callback)
+
+    def publish_open(self, provider: str, model: str, seconds: float) -> None:
+        """Hint at a breaker that has opened. Lost when the state Redis is away."""
+        self._tell("opened", provider, model, seconds)
+
+    async def override(self, order: Order, provider: str, model: str, seconds: float = 0) -> bool:
+        """Tell all other pods to open or close a breaker for some seconds, or to reset it, which ends both. Whether the
+        state Redis has taken it.
+        """
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def answered(said: Any) -> None:
+            if not taken.done():
+                taken.set_result(not isinstance(said, Gone))
+
+        self._tell(order, provider, model, seconds, answered)
+        return await taken
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Hear nothing any more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def _tell(
+        self,
+        kind: Literal["opened"] | Order,
+        provider: str,
+        model: str,
+        seconds: float,
+        answered: Answered = _nothing,
+    ) -> None:
+        until = self._link.now() + min(seconds, LONGEST_SECONDS)
+        message = _encode(_Message(kind, provider, model, until, self._pod))
+        hint, order = (f"{who}\n{provider}\n{model}" for who in ("hint", "order"))
+        if kind == "reset":
+            self._link.ask(("HDEL", self._kept, hint, order), _nothing)
+        else:
+            self._link.ask(("HSET", self._kept, hint if kind == "opened" else order, message), _nothing)
+            self._link.ask(("PEXPIRE", self._kept, LONGEST_SECONDS * 1000), _nothing)
+        self._link.ask(("PUBLISH", self._channel, message), answered)
+
+    async def _listen(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            with (
+                DefectsLogged(self._logger, "listening to the state Redis"),
+                contextlib.suppress(exceptions.RedisError, OSError),
+            ):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._connection.connect_check_health(check_health=False)
+                    await self._connection.send_command("SUBSCRIBE", self._channel, check_health=False)
+                    await self._connection.read_response()
+                self.hearing.set()
+                pause = FIRST_PAUSE
+                self._link.ask(("HGETALL", self._kept), self._remember)
+                while True:
+                    _, _, message = await self._connection.read_response()
+                    self._hear(message)
+            self.hearing.clear()
+            with contextlib.suppress(exceptions.RedisError, OSError):
+                await self._connection.disconnect(nowait=True)
+            await self._sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _remember(self, said: Any) -> None:
+        """Take what was told before we listened, and drop what holds no more."""
+        if isinstance(said, Gone):
+            return
+        for field, message in zip(said[::2], said[1::2], strict=True):
+            if not self._hear(message):
+                self._link.ask(("HDEL", self._kept, field), _nothing)
+
+    def _hear(self, said: bytes) -> bool:
+        """Pass it on; whether it still holds."""
+        try:
+            message = _decode(said)
+        except msgspec.MsgspecError:
+            return False
+        seconds = min(message.until - self._link.now(), LONGEST_SECONDS)
+        if seconds <= 0 and message.kind != "reset":
+            return False
+        if message.pod != self._pod:
+            told = Told(message.kind, message.provider, message.model, max(0.0, seconds))
+            for callback in self._callbacks:
+                with DefectsLogged(self._logger, "taking news of another pod"):
+                    callback(told)
+        return True
