@@ -113,8 +113,16 @@ class Checks:
         watched = self._watched.get(provider)
         if watched is not None:
             watched.passed = now
-            if watched.history.reason:
+            if watched.history.reason or watched.history.rejected:
                 self._note(watched, Check(self._wall(), Result.TRAFFIC))
+
+    def refused(self, provider: str) -> None:
+        """A provider has refused the gateway's key to a caller's request: known until a good check, or a good answer.
+        It makes nobody unhealthy; breakers see to that.
+        """
+        watched = self._watched.get(provider)
+        if watched is not None:
+            watched.history.rejected = True
 
     def healthy(self, provider: str) -> str:
         """ "" for a provider that is healthy, is not checked or of which nothing is known yet, else why it is not."""

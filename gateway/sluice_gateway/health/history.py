@@ -56,8 +56,8 @@ class Check(NamedTuple):
 class History:
     """The checks of one provider.
 
-    ``reason`` says why it is unhealthy, as its latest failed check has it; "" while it is not. ``rejected``: the latest
-    check was refused for the gateway's key.
+    ``reason`` says why it is unhealthy, as its latest failed check has it; "" while it is not. ``rejected``: the
+    gateway's key was refused lately, and nothing good has come since.
     """
 
     __slots__ = ("_bad", "_good", "checks", "reason", "rejected", "state")

@@ -8,6 +8,9 @@ from sluice_gateway.alerts.event import Field, Kind
 from sluice_gateway.telemetry.log import LineWriter, make_logger
 from tests.support.moving_time import MovingTime
 
+OPEN: Kind = "breaker_open"
+CLOSED: Kind = "breaker_closed"
+
 
 class Told:
     """Alerts, and what they tell: ``posted`` has moments and kinds."""
@@ -64,7 +67,7 @@ async def test_without_a_webhook_events_are_logged() -> None:
 
 async def test_the_same_event_is_told_once_a_minute() -> None:
     told = Told()
-    await told.breaker(*["breaker_open"] * 13, after=10.0)
+    await told.breaker(*[OPEN] * 13, after=10.0)
     assert told.posted == [(10.0, "breaker_open"), (70.0, "breaker_open"), (130.0, "breaker_open")]
     assert PAUSE_SECONDS == 60.0
     assert told.time.sleeping == []
@@ -116,7 +119,7 @@ async def test_of_events_that_wait_the_newest_is_told_once() -> None:
 
 async def test_flapping_is_no_storm() -> None:
     told = Told()
-    await told.breaker(*["breaker_open", "breaker_closed"] * 300, after=0.5)
+    await told.breaker(*[OPEN, CLOSED] * 300, after=0.5)
     assert len(told.posted) <= 2 * 6
 
 

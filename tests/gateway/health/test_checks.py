@@ -223,6 +223,34 @@ async def test_traffic_makes_an_unhealthy_provider_healthy_at_once() -> None:
     await checked.checks.close()
 
 
+async def test_a_key_that_is_refused_to_callers_is_known_until_something_good_comes() -> None:
+    checked = Checked()
+    await checked.follow(policy() + ALL)
+    for cure in ("traffic", "good"):
+        checked.checks.refused("default/p")
+        [one] = checked.checks.described()
+        assert (one["credentialsRejected"], one["state"], checked.checks.healthy("default/p")) == (True, "healthy", "")
+        if cure == "traffic":
+            await checked.passed(1)
+        else:
+            await checked.time.move(250)
+        assert not checked.checks.described()[0]["credentialsRejected"]
+    assert checked.results() == ["good", "traffic", "good", "good"]
+    checked.checks.refused("default/unknown")
+    assert checked.told == []
+    await checked.checks.close()
+
+
+async def test_a_check_that_was_refused_is_disproved_by_traffic() -> None:
+    checked = Checked()
+    checked.answers["p"] = REJECTED
+    await checked.follow(policy() + ALL)
+    assert checked.checks.described()[0]["credentialsRejected"]
+    await checked.passed(1)
+    assert not checked.checks.described()[0]["credentialsRejected"]
+    await checked.checks.close()
+
+
 async def test_an_answer_that_never_comes_is_a_failure() -> None:
     async with serve(says_then_stalls()) as upstream:
         checked = Checked(really=True)
