@@ -8,12 +8,14 @@ from typing import Any
 
 from sluice_gateway.calls import Call
 from sluice_gateway.credentials import Credentials
+from sluice_gateway.limits.local import LocalStore
 from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.routing.table import RoutingTable, build_table
 from sluice_gateway.server.admin.access import Access
+from sluice_gateway.server.admin.limits import Limits
 from sluice_gateway.server.admin.overrides import Overrides
-from sluice_gateway.server.admin.paths import Admin, Tell
-from sluice_gateway.server.admin.providers import Providers
+from sluice_gateway.server.admin.paths import Admin, Teller
+from sluice_gateway.server.admin.providers import Occupied, Providers
 from sluice_gateway.server.door import Methods
 from sluice_gateway.server.served import Serving
 from sluice_gateway.telemetry.log import Logger
@@ -47,12 +49,15 @@ class Parts:
     figures: TargetFigures = field(default_factory=TargetFigures)
     health: list[Mapping[str, Any]] = field(default_factory=list)
     discovery: list[Mapping[str, Any]] = field(default_factory=list)
-    tell: Tell | None = None
+    occupied: list[Occupied] = field(default_factory=list)
+    news: Teller | None = None
     token_file: Path | None = None
     explain: Callable[[RoutingTable, Call, str, str], Mapping[str, Any]] = explained
     overrides: Overrides = field(init=False)
+    store: LocalStore = field(init=False)
 
     def __post_init__(self) -> None:
+        self.store = LocalStore(lambda: WALL + self.time.clock())
         self.overrides = Overrides(self.breakers, self.time.clock)
         if self.table is not None:
             self.overrides.follow(self.table)
@@ -65,10 +70,17 @@ class Parts:
             breakers=self.breakers,
             overrides=self.overrides,
             providers=Providers(
-                self.figures, self.breakers, clock, health=lambda: self.health, discovery=lambda: self.discovery
+                self.figures,
+                self.breakers,
+                Limits(self.store),
+                clock,
+                health=lambda: self.health,
+                discovery=lambda: self.discovery,
+                occupied=lambda: self.occupied,
             ),
+            limits=Limits(self.store),
             explain=self.explain,
-            tell=self.tell,
+            news=self.news,
             clock=clock,
             wall=lambda: WALL,
             logger=logger,

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sluice_gateway.limits.contract import Level
 from sluice_gateway.resilience.breaker import State
 from sluice_gateway.resilience.breakers import Described
 from sluice_gateway.telemetry.target_figures import Percentiles, Seen
@@ -47,20 +46,6 @@ def target(model: str, seen: Seen | None, routes: Sequence[str]) -> dict[str, An
         "firstByteMilliseconds": _percentiles(seen.first_byte if seen else None),
         "totalMilliseconds": _percentiles(seen.total if seen else None),
         "attempts": seen.attempts if seen else 0,
-    }
-
-
-def level(one: Level) -> dict[str, Any]:
-    """How full a limit is."""
-    return {
-        "holder": one.limit.holder,
-        "name": one.limit.name,
-        "consumer": one.limit.consumer,
-        "unit": one.limit.unit,
-        "window": one.limit.span,
-        "most": one.limit.most,
-        "remaining": one.remaining,
-        "resetSeconds": round(one.reset, 1),
     }
 
 

@@ -1,8 +1,7 @@
 """Breakers that somebody sets by hand, for a stated time. Resources stay as they are."""
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from sluice_gateway.errors import NotFound
 from sluice_gateway.resilience.breakers import Breakers
@@ -10,18 +9,14 @@ from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.admin.documents import some
 from sluice_gateway.server.admin.questions import Override
 from sluice_gateway.server.served import Served
+from sluice_gateway.state.news import Order, Told
 
-
-class Action(StrEnum):
-    """OPEN: nothing is sent. CLOSE: requests are, whatever becomes of them. RESET: forget failures, and overrides."""
-
-    OPEN = "open"
-    CLOSE = "close"
-    RESET = "reset"
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""open: nothing is sent. close: requests are, whatever becomes of them. reset: forget failures, and overrides."""
 
 
 class _Active(NamedTuple):
-    action: Action
+    order: Order
     until: float
 
 
@@ -59,16 +54,27 @@ class Overrides:
         if asked.model not in known:
             raise NotFound(f"{asked.provider} has no model {asked.model!r}, only {some(known)}", param="model")
 
-    def take(self, action: Action, asked: Override) -> list[str]:
+    def hear(self, told: Told) -> None:
+        """Do what another pod tells, of all models when it names none. Hints are no orders."""
+        if told.kind != "opened":
+            self.take(told.kind, Override(told.provider, told.model or None, told.seconds))
+
+    def superseded(self, asked: Override) -> list[str]:
+        """The models that are set by themselves, in the place of which an order comes that is for all."""
+        if asked.model is not None:
+            return []
+        return [model for provider, model in self._active if provider == asked.provider and model is not None]
+
+    def take(self, order: Order, asked: Override) -> list[str]:
         """Do it, as far as this pod knows what it concerns; the models that it does."""
         now = self._clock()
         provider, model = asked.provider, asked.model
-        active = _Active(action, now + asked.seconds)
+        active = _Active(order, now + asked.seconds)
         self._active = {
             key: one for key, one in self._active.items() if one.until > now and not _replaced(key, provider, model)
         }
         models = sorted(self._models(provider, model))
-        if action is Action.RESET:
+        if order == "reset":
             for one in models:
                 if (breaker := self._breakers.find(provider, one)) is not None:
                     breaker.reset(now)
@@ -88,7 +94,7 @@ class Overrides:
         if known is not None:
             for model in models:
                 breaker = self._breakers.of(provider, model, known.breaker)
-                (breaker.open if active.action is Action.OPEN else breaker.close)(active.until)
+                (breaker.open if active.order == "open" else breaker.close)(active.until)
 
 
 def _replaced(key: tuple[str, str | None], provider: str, model: str | None) -> bool:

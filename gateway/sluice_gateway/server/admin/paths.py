@@ -1,9 +1,10 @@
 """/admin/*: what a gateway's operators see of it at run time, and what they may override for a while."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -15,20 +16,20 @@ from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.admin import documents
 from sluice_gateway.server.admin.access import Access
-from sluice_gateway.server.admin.overrides import Action, Overrides
+from sluice_gateway.server.admin.limits import Limits
+from sluice_gateway.server.admin.overrides import ORDERS, Overrides
 from sluice_gateway.server.admin.providers import Providers
-from sluice_gateway.server.admin.questions import Override, read_override, read_question
+from sluice_gateway.server.admin.questions import LONGEST_NAME, Override, read_override, read_question
 from sluice_gateway.server.body import read_json_body
 from sluice_gateway.server.door import Handler, Methods
 from sluice_gateway.server.replies import JSON, json_reply
 from sluice_gateway.server.served import Served, Serving
+from sluice_gateway.state.news import Order
 from sluice_gateway.telemetry.log import Logger
 
 Document = Mapping[str, Any]
 Explain = Callable[[RoutingTable, Call, str, str], Document]
 """What would become of a call now: by the table, with the strategy that it asks for ("" without), for a consumer."""
-Tell = Callable[[Action, str, str | None, int], Awaitable[bool]]
-"""Tells all pods of an override: the action, the provider, its model (None: all), seconds. Whether they will hear."""
 
 _ALONE = "it holds for the pod that was asked alone: "
 _NOBODY_TO_TELL = f"{_ALONE}pods hear of each other through a state Redis, and SLUICE_STATE_URL names none"
@@ -36,9 +37,17 @@ _NOT_TOLD = f"{_ALONE}the state Redis did not answer; ask each of the others, or
 _TOLD = "it holds for all pods of the gateway, and for those that start meanwhile"
 
 
+class Teller(Protocol):
+    """Tells all other pods: ``state.news.News``."""
+
+    async def override(self, order: Order, provider: str, model: str, seconds: float = 0) -> bool:
+        """To open, close or reset a provider's model, or all when it is ""; whether they will hear of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admin:
-    """The handlers. Without a state Redis, ``tell`` is None. ``wall`` gives epoch seconds, ``clock`` others that only
+    """The handlers. Without a state Redis, ``news`` is None. ``wall`` gives epoch seconds, ``clock`` others that only
     grow.
 
     ``access`` looks at each request before anything of it is read.
@@ -49,8 +58,9 @@ class Admin:
     breakers: Breakers
     overrides: Overrides
     providers: Providers
+    limits: Limits
     explain: Explain
-    tell: Tell | None
+    news: Teller | None
     clock: Callable[[], float]
     wall: Callable[[], float]
     logger: Logger
@@ -61,34 +71,41 @@ class Admin:
         return {
             "/admin/providers": {"GET": self._show_providers},
             "/admin/breakers": {"GET": self._show_breakers},
-            **{f"/admin/breakers/{action}": {"POST": self._setting(action)} for action in Action},
+            **{f"/admin/breakers/{order}": {"POST": self._setting(order)} for order in ORDERS},
+            "/admin/limits": {"GET": self._show_limits},
             "/admin/explain": {"POST": self._explain},
         }
 
     async def _show_providers(self, request: web.BaseRequest) -> web.Response:
         self.access.admit(request)
-        return _reply(self.providers.described(self._served(), _only(request, "provider")))
+        asked = _parameters(request, "provider")
+        return _reply(await self.providers.described(self._served(), asked.get("provider")))
+
+    async def _show_limits(self, request: web.BaseRequest) -> web.Response:
+        self.access.admit(request)
+        asked = _parameters(request, "route", "consumer")
+        return _reply(await self.limits.of_routes(self._served(), asked.get("route"), asked.get("consumer")))
 
     async def _show_breakers(self, request: web.BaseRequest) -> web.Response:
         self.access.admit(request)
         return _reply(documents.breakers(self.breakers.all(self.clock())))
 
-    def _setting(self, action: Action) -> Handler:
+    def _setting(self, order: Order) -> Handler:
         async def handle(request: web.BaseRequest) -> web.Response:
             who = self.access.admit(request)
-            asked = read_override(await self._body(request), timed=action is not Action.RESET)
+            asked = read_override(await self._body(request), timed=order != "reset")
             self.overrides.check(asked)
-            models = self.overrides.take(action, asked)
-            told: bool | None = None
+            superseded = self.overrides.superseded(asked)
+            models = self.overrides.take(order, asked)
+            told = False if self.news is not None else None  # for whoever leaves now
             try:
-                if self.tell is not None:
-                    told = False  # for whoever leaves now
-                    told = await self.tell(action, *asked)
+                if self.news is not None:
+                    told = await _tell(self.news, order, asked, superseded)
             finally:
-                self._log(who, action, asked, told)
+                self._log(who, order, asked, told)
             return _reply(
                 {
-                    "action": action,
+                    "action": order,
                     "provider": asked.provider,
                     **documents.cut("models", models),
                     "until": self._until(asked.seconds),
@@ -99,18 +116,18 @@ class Admin:
 
         return handle
 
-    def _log(self, who: str, action: Action, asked: Override, told: bool | None) -> None:
+    def _log(self, who: str, order: Order, asked: Override, told: bool | None) -> None:
         self.logger.warning(
             "admin override",
             who=who,
-            action=action,
+            action=order,
             provider=asked.provider,
             model=asked.model or "*",
             until=self._until(asked.seconds),
             scope=_scope(told),
         )
 
-    def _until(self, seconds: int) -> str | None:
+    def _until(self, seconds: float) -> str | None:
         if not seconds:
             return None
         end = datetime.fromtimestamp(self.wall() + seconds, UTC)
@@ -122,6 +139,7 @@ class Admin:
         served = self._served()
         try:
             call = parse(asked.body, asked.shape)
+            call.body_for("x")  # what would be refused on its way out is refused here too
             return _reply(self.explain(served.table, call, asked.strategy, asked.consumer))
         except GatewayError as error:  # the answer that the caller would get
             return _reply({"answer": f"{error.status} {error.code}", "because": error.message, "param": error.param})
@@ -139,16 +157,24 @@ class Admin:
         return served
 
 
+async def _tell(news: Teller, order: Order, asked: Override, superseded: Iterable[str]) -> bool:
+    """What is kept for pods that start later is kept by model: what no longer holds is taken out first."""
+    resets = [news.override("reset", asked.provider, model) for model in superseded]
+    return all(await asyncio.gather(*resets, news.override(order, asked.provider, asked.model or "", asked.seconds)))
+
+
 def _scope(told: bool | None) -> str:
     return "gateway" if told else "pod"
 
 
-def _only(request: web.BaseRequest, name: str) -> str | None:
-    """The one parameter that the query may have."""
-    for given in request.query:
-        if given != name:
-            raise CallerError(f"there is no parameter {given[:64]!r}, only {name}", param=given[:64])
-    return request.query.get(name)
+def _parameters(request: web.BaseRequest, *known: str) -> Mapping[str, str]:
+    """What the query may say. Raises CallerError."""
+    for given, value in request.query.items():
+        if given not in known:
+            raise CallerError(f"there is no parameter {given[:64]!r}, only {', '.join(known)}", param=given[:64])
+        if not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
+            raise CallerError(f"{given} must be a text of 1 to {LONGEST_NAME} characters", param=given)
+    return request.query
 
 
 def _reply(document: Document) -> web.Response:

@@ -1,13 +1,15 @@
 """/admin/providers: all that a pod knows of each provider, from those who know it."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sluice_gateway.errors import NotFound
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.server.admin import documents
+from sluice_gateway.server.admin.limits import Limits
 from sluice_gateway.server.served import Served
 from sluice_gateway.telemetry.target_figures import Seen, TargetFigures
 
@@ -17,21 +19,35 @@ Facts = Callable[[], Sequence[Mapping[str, Any]]]
 """What somebody knows of providers: entries that say whose they are in their member ``provider``."""
 
 
+Occupied = tuple[str, int, int]
+"""A provider, how many requests it serves now, and how many wait for it: a ``limits.gate.Occupancy``."""
+
+
 class Providers:
-    """Puts it together. ``health`` and ``discovery`` know more of some providers; ``clock`` gives seconds that only
-    grow.
+    """Puts it together. ``health``, ``discovery`` and ``occupied`` know more of some providers; ``clock`` gives seconds
+    that only grow.
     """
 
     def __init__(
-        self, figures: TargetFigures, breakers: Breakers, clock: Callable[[], float], *, health: Facts, discovery: Facts
+        self,
+        figures: TargetFigures,
+        breakers: Breakers,
+        limits: Limits,
+        clock: Callable[[], float],
+        *,
+        health: Facts,
+        discovery: Facts,
+        occupied: Callable[[], Iterable[Occupied]],
     ) -> None:
         self._figures = figures
         self._breakers = breakers
+        self._limits = limits
         self._clock = clock
         self._health = health
         self._discovery = discovery
+        self._occupied = occupied
 
-    def described(self, served: Served, only: str | None = None) -> dict[str, Any]:
+    async def described(self, served: Served, only: str | None = None) -> dict[str, Any]:
         """All providers, or one by its ``namespace/name``. Raises NotFound."""
         if only is not None and only not in served.providers:
             names = documents.some(served.providers)
@@ -45,6 +61,8 @@ class Providers:
         for found in self._breakers.all(now):
             breakers[found.provider].append(documents.breaker(found))
         health, discovery = _by_provider(self._health()), _by_provider(self._discovery())
+        occupied = {provider: {"inside": inside, "waiting": waiting} for provider, inside, waiting in self._occupied()}
+        limits = await asyncio.gather(*(self._limits.of_provider(served.providers[name]) for name in shown))
         return {
             "providers": [
                 {
@@ -55,9 +73,11 @@ class Providers:
                         for model in sorted({*served.named_models(name), *seen[name]})
                     ],
                     "breakers": breakers[name],
+                    "limits": levels,
+                    "requests": occupied.get(name),
                     "discovery": discovery.get(name),
                 }
-                for name in shown
+                for name, levels in zip(shown, limits, strict=True)
             ],
             "more": 0 if only is not None else len(served.providers) - len(shown),
         }

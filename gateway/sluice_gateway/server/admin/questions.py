@@ -10,7 +10,8 @@ from sluice_gateway.errors import CallerError, InvalidJSON, ParameterOutOfRange
 
 LONGEST_SECONDS = 86_400
 """A day: an override is for an incident, what should last belongs into the resources."""
-_LONGEST_NAME = 320  # of ``namespace/name``: 63 and 253 characters, and what is between them
+LONGEST_NAME = 320
+"""Of ``namespace/name``: 63 and 253 characters, and what is between them."""
 _LONGEST_WORD = 253  # of a consumer, which is a key of a Secret; strategies have short names
 
 
@@ -22,7 +23,7 @@ class Override(NamedTuple):
 
     provider: str
     model: str | None
-    seconds: int
+    seconds: float
 
 
 class Question(NamedTuple):
@@ -40,7 +41,7 @@ class Question(NamedTuple):
 def read_override(body: bytes, *, timed: bool) -> Override:
     """A body of the breakers' paths; ``timed``: whether it must say for how long. Raises CallerError."""
     said = _members(body, ("provider", "model", "seconds") if timed else ("provider", "model"))
-    provider = _text(said, "provider", _LONGEST_NAME)
+    provider = _text(said, "provider", LONGEST_NAME)
     if provider is None:
         raise CallerError("provider must be given, as namespace/name", param="provider")
     model = _text(said, "model", MAX_MODEL_LENGTH)

@@ -5,8 +5,9 @@ import pytest
 from sluice_gateway.errors import NotFound
 from sluice_gateway.resilience.breaker import State, Verdict
 from sluice_gateway.resilience.breakers import Breakers
-from sluice_gateway.server.admin.overrides import Action, Overrides
+from sluice_gateway.server.admin.overrides import Overrides
 from sluice_gateway.server.admin.questions import Override
+from sluice_gateway.state.news import Order, Told
 from tests.support.admin import table_of
 from tests.support.gateway import provider, route
 from tests.support.moving_time import MovingTime
@@ -31,8 +32,8 @@ class Pod:
         self.breakers.keep({one.resource for one in table.providers})
         self.overrides.follow(table)
 
-    def take(self, action: Action, provider: str, model: str | None = None, seconds: int = 0) -> list[str]:
-        return self.overrides.take(action, Override(provider, model, seconds))
+    def take(self, order: Order, provider: str, model: str | None = None, seconds: float = 0) -> list[str]:
+        return self.overrides.take(order, Override(provider, model, seconds))
 
     def states(self) -> dict[str, tuple[State, float]]:
         """Of those that were set by hand, with the seconds that are left."""
@@ -49,7 +50,7 @@ class Pod:
 
 async def test_one_model_is_set_until_its_time_is_over() -> None:
     pod = Pod(ONE)
-    assert pod.take(Action.OPEN, A, "small", 60) == ["small"]
+    assert pod.take("open", A, "small", 60) == ["small"]
     assert pod.states() == {"default/a/small": (State.OPEN, 60.0)}
     await pod.time.move(59)
     assert pod.states() == {"default/a/small": (State.OPEN, 1.0)}
@@ -60,7 +61,7 @@ async def test_one_model_is_set_until_its_time_is_over() -> None:
 def test_all_models_of_a_provider() -> None:
     pod = Pod(ONE)
     pod.fail(A, "asked-before")
-    assert pod.take(Action.CLOSE, A, seconds=5) == ["asked-before", "large", "small"]
+    assert pod.take("close", A, seconds=5) == ["asked-before", "large", "small"]
     assert pod.states() == dict.fromkeys(
         ("default/a/asked-before", "default/a/large", "default/a/small"), (State.CLOSED, 5.0)
     )
@@ -68,45 +69,45 @@ def test_all_models_of_a_provider() -> None:
 
 def test_the_last_word_counts() -> None:
     pod = Pod(ONE)
-    pod.take(Action.OPEN, A, "small", 60)
-    pod.take(Action.CLOSE, A, "small", 30)
+    pod.take("open", A, "small", 60)
+    pod.take("close", A, "small", 30)
     assert pod.states() == {"default/a/small": (State.CLOSED, 30.0)}
-    pod.take(Action.OPEN, A, None, 10)
+    pod.take("open", A, None, 10)
     assert set(pod.states().values()) == {(State.OPEN, 10.0)}
 
 
 def test_a_reset_forgets_failures_and_what_was_set() -> None:
     pod = Pod(ONE)
     pod.fail(B, "small")
-    pod.take(Action.OPEN, A, None, 60)
-    assert pod.take(Action.RESET, A) == ["large", "small"]
+    pod.take("open", A, None, 60)
+    assert pod.take("reset", A) == ["large", "small"]
     assert pod.states() == {}
     pod.follow(provider("z") + route("one", "z/x"))
     pod.follow(ONE)
     assert pod.states() == {}
-    assert pod.take(Action.RESET, B, "small") == ["small"]
+    assert pod.take("reset", B, "small") == ["small"]
     assert {one.state for one in pod.breakers.all(pod.time.clock())} <= {State.CLOSED}
 
 
 def test_a_reset_makes_no_breaker() -> None:
     pod = Pod(ONE)
-    pod.take(Action.RESET, A)
+    pod.take("reset", A)
     assert pod.breakers.all(pod.time.clock()) == []
 
 
 def test_what_is_heard_before_a_configuration_is_done_with_it() -> None:
     pod = Pod()
-    assert pod.take(Action.OPEN, A, None, 60) == []
-    pod.take(Action.CLOSE, A, "large", 60)
-    pod.take(Action.OPEN, "default/unknown", None, 60)
+    assert pod.take("open", A, None, 60) == []
+    pod.take("close", A, "large", 60)
+    pod.take("open", "default/unknown", None, 60)
     pod.follow(ONE)
     assert pod.states() == {"default/a/large": (State.CLOSED, 60.0), "default/a/small": (State.OPEN, 60.0)}
 
 
 async def test_models_that_come_later_are_set_for_the_rest_of_the_time() -> None:
     pod = Pod(ONE)
-    pod.take(Action.OPEN, A, None, 60)
-    pod.take(Action.OPEN, B, None, 20)
+    pod.take("open", A, None, 60)
+    pod.take("open", B, None, 20)
     await pod.time.move(20)
     pod.follow(ONE + route("two", "a/new", "b/new", models=("two",)))
     assert pod.states() == dict.fromkeys(("default/a/large", "default/a/new", "default/a/small"), (State.OPEN, 40.0))
@@ -114,8 +115,8 @@ async def test_models_that_come_later_are_set_for_the_rest_of_the_time() -> None
 
 def test_a_model_that_was_reset_by_itself_stays_so_over_reloads() -> None:
     pod = Pod(ONE)
-    pod.take(Action.OPEN, A, None, 60)
-    pod.take(Action.RESET, A, "small")
+    pod.take("open", A, None, 60)
+    pod.take("reset", A, "small")
     pod.follow(ONE)
     assert pod.states() == {"default/a/large": (State.OPEN, 60.0)}
 
@@ -139,7 +140,7 @@ def test_names_that_callers_choose_may_be_set_before_they_come() -> None:
     pod = Pod(ANY)
     pod.overrides.check(Override(A, "anything", 60))
     pod.overrides.check(Override(A, None, 60))
-    assert pod.take(Action.OPEN, A, "anything", 60) == ["anything"]
+    assert pod.take("open", A, "anything", 60) == ["anything"]
 
 
 def test_models_that_were_asked_may_be_set() -> None:
@@ -158,3 +159,23 @@ def test_of_many_names_some_are_told() -> None:
     names = [f"p{number:02}/x" for number in range(23)]
     with pytest.raises(NotFound, match=r"only default/p00, .*, default/p19 and 3 more$"):
         Pod(many + route("one", *names)).overrides.check(Override("x", None, 1))
+
+
+def test_what_other_pods_tell_is_done_too() -> None:
+    pod = Pod(ONE)
+    pod.overrides.hear(Told("open", A, "small", 12.5))
+    pod.overrides.hear(Told("close", B, "", 7.0))
+    assert pod.states() == {"default/a/small": (State.OPEN, 12.5), "default/b/small": (State.CLOSED, 7.0)}
+    pod.overrides.hear(Told("reset", A, "", 0.0))
+    pod.overrides.hear(Told("opened", A, "small", 60.0))
+    assert pod.states() == {"default/b/small": (State.CLOSED, 7.0)}
+
+
+def test_an_order_for_all_takes_the_place_of_those_for_some() -> None:
+    pod = Pod(ONE)
+    pod.take("open", A, "small", 60)
+    pod.take("open", B, "small", 60)
+    assert pod.overrides.superseded(Override(A, None, 60)) == ["small"]
+    assert pod.overrides.superseded(Override(A, "small", 60)) == []
+    pod.take("open", A, None, 60)
+    assert pod.overrides.superseded(Override(A, None, 60)) == []

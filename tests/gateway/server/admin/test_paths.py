@@ -12,7 +12,7 @@ from sluice_gateway.calls import Call
 from sluice_gateway.errors import ModelNotFound
 from sluice_gateway.resilience.breaker import State, Verdict
 from sluice_gateway.routing.table import RoutingTable
-from sluice_gateway.server.admin.overrides import Action
+from sluice_gateway.state.news import Order
 from sluice_gateway.telemetry.log import make_logger
 from sluice_gateway.telemetry.target_figures import SERVED
 from tests.support.admin import Parts, admin
@@ -21,7 +21,7 @@ from tests.support.gateway import provider, route
 ONE = provider("a") + provider("b") + route("one", "a/small", "a/large", "b/small")
 A_SMALL = {"provider": "default/a", "model": "small"}
 HELLO = {"model": "one", "messages": [{"role": "user", "content": "Hello"}]}
-GETS = ("/admin/providers", "/admin/breakers")
+GETS = ("/admin/providers", "/admin/breakers", "/admin/limits")
 POSTS = ("/admin/breakers/open", "/admin/breakers/close", "/admin/breakers/reset", "/admin/explain")
 
 
@@ -119,25 +119,39 @@ async def test_all_of_a_provider_is_closed_and_reset() -> None:
         assert [line["model"] for line in door.log()] == ["*", "*"]
 
 
+class Pods:
+    """Stands for the other pods, which hear or don't; an exception stands for a defect."""
+
+    def __init__(self, heard: bool | Exception = True) -> None:
+        self.heard = heard
+        self.told: list[tuple[str, str, str, float]] = []
+
+    async def override(self, order: Order, provider: str, model: str, seconds: float = 0) -> bool:
+        self.told.append((order, provider, model, seconds))
+        if isinstance(self.heard, Exception):
+            raise self.heard
+        return self.heard
+
+
 @pytest.mark.parametrize(("heard", "scope", "word"), [(True, "gateway", "all pods"), (False, "pod", "did not answer")])
 async def test_pods_are_told_through_the_state_redis(heard: bool, scope: str, word: str) -> None:
-    told: list[tuple[Action, str, str | None, int]] = []
-
-    async def tell(action: Action, provider: str, model: str | None, seconds: int) -> bool:
-        told.append((action, provider, model, seconds))
-        return heard
-
-    async with admin(ONE, tell=tell) as (door, _):
-        _, body = await door.ask("/admin/breakers/open", {"provider": "default/b", "seconds": 5})
+    pods = Pods(heard)
+    async with admin(ONE, news=pods) as (door, _):
+        _, body = await door.ask("/admin/breakers/open", {"provider": "default/b", "model": "small", "seconds": 5})
         assert (body["scope"], word in body["note"], door.log()[-1]["scope"]) == (scope, True, scope)
-    assert told == [(Action.OPEN, "default/b", None, 5)]
+    assert pods.told == [("open", "default/b", "small", 5)]
+
+
+async def test_an_order_for_all_takes_back_what_pods_were_told_before() -> None:
+    pods = Pods()
+    async with admin(ONE, news=pods) as (door, _):
+        await door.ask("/admin/breakers/open", A_SMALL | {"seconds": 5})
+        await door.ask("/admin/breakers/reset", {"provider": "default/a"})
+    assert pods.told[1:] == [("reset", "default/a", "small", 0), ("reset", "default/a", "", 0)]
 
 
 async def test_a_defect_in_telling_leaves_a_line_of_what_was_done() -> None:
-    async def tell(*told: object) -> bool:
-        raise LookupError
-
-    async with admin(ONE, tell=tell) as (door, parts):
+    async with admin(ONE, news=Pods(LookupError())) as (door, parts):
         assert (await door.ask("/admin/breakers/open", A_SMALL | {"seconds": 5}))[0] == 500
         assert [line["event"] for line in door.log()] == ["admin override", "defect"]
         assert parts.breakers.find("default/a", "small") is not None
@@ -290,5 +304,9 @@ async def test_a_request_that_would_be_refused_is_explained_too() -> None:
         }
         _, body = await door.ask("/admin/explain", {"request": {"model": 5}})
         assert (body["answer"], body["param"]) == ("400 invalid_request", "model")
+        twice = b'{"request": {"model": "one", "model": "two"}}'
+        kind = {"content-type": "application/json"}
+        async with door.session.post(f"{door.url}/admin/explain", data=twice, headers=kind) as response:
+            assert (await response.json())["because"] == "model stands more than once in the body"
         status, body = await door.ask("/admin/explain", {"request": HELLO, "model": "one"})
         assert (status, body["error"]["param"]) == (400, "model")

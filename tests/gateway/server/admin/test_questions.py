@@ -9,7 +9,7 @@ from sluice_gateway.calls import Shape
 from sluice_gateway.errors import CallerError, InvalidJSON, ParameterOutOfRange
 from sluice_gateway.server.admin.questions import Override, Question, read_override, read_question
 
-OPEN = {"provider": "default/openai", "model": "gpt", "seconds": 60}
+OPEN: dict[str, Any] = {"provider": "default/openai", "model": "gpt", "seconds": 60}
 HELLO = b'{"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}'
 
 
