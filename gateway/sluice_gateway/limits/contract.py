@@ -96,6 +96,6 @@ class Store(Protocol):
 
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back. Once for each ``Granted``. Returns
-        at once; requests stay counted.
+        at once; requests stay counted. What the same process reserves afterwards sees it.
         """
         ...

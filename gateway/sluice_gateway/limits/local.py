@@ -37,11 +37,17 @@ class _Counter(Protocol):
         """Seconds until there is room; 0 when there is, inf when there never will be."""
         ...
 
-    def add(self, amount: int, now: float) -> None:
-        """Take it, or what it lacked; give it back when negative."""
+    def take(self, amount: int) -> None:
+        """Take it, right after ``wait``."""
         ...
 
-    def level(self, limit: Limit, now: float) -> Level: ...
+    def correct(self, amount: int, now: float) -> None:
+        """Take what a reservation lacked; give back what it had too much when negative."""
+        ...
+
+    def level(self, limit: Limit, now: float) -> Level:
+        """How full it is, right after ``wait``."""
+        ...
 
 
 class _Places:
@@ -59,11 +65,13 @@ class _Places:
             return 0.0
         return PLACE_WAIT if charge.amount <= most else math.inf
 
-    def add(self, amount: int, now: float) -> None:
-        if taken := self.taken.get(self.name, 0) + amount:
-            self.taken[self.name] = taken
-        else:
-            self.taken.pop(self.name, None)
+    def take(self, amount: int) -> None:
+        self.taken[self.name] = self.taken.get(self.name, 0) + amount
+
+    def correct(self, amount: int, now: float) -> None:
+        self.take(amount)
+        if not self.taken[self.name]:
+            del self.taken[self.name]
 
     def level(self, limit: Limit, now: float) -> Level:
         return Level(limit, max(0, limit.most - self.taken.get(self.name, 0)), 0.0)
@@ -82,7 +90,10 @@ class _InWindow:
             return 0.0
         return self.end - now if charge.amount <= charge.limit.most else math.inf
 
-    def add(self, amount: int, now: float) -> None:
+    def take(self, amount: int) -> None:
+        self.count += amount
+
+    def correct(self, amount: int, now: float) -> None:
         self.count += amount
 
     def level(self, limit: Limit, now: float) -> Level:
@@ -113,12 +124,15 @@ class _Bucket:
             return 0.0
         return lacking * FILL_SECONDS / most if charge.amount <= most else math.inf
 
-    def add(self, amount: int, now: float) -> None:
+    def take(self, amount: int) -> None:
+        self.taken += amount
+
+    def correct(self, amount: int, now: float) -> None:
         self.taken = max(0.0, self.fill(now) + amount)
 
     def level(self, limit: Limit, now: float) -> Level:
-        taken = self.fill(now)
-        return Level(limit, max(0, math.floor(limit.most - taken + _GRAIN)), taken * FILL_SECONDS / limit.most)
+        left = limit.most - self.taken
+        return Level(limit, int(left + _GRAIN) if left > 0 else 0, self.taken * FILL_SECONDS / limit.most)
 
 
 class _Window:
@@ -158,7 +172,7 @@ class LocalStore:
                 worst, short = wait, charge.limit
         if short is None:
             for charge, counter in zip(charges, counters, strict=True):
-                counter.add(charge.amount, now)
+                counter.take(charge.amount)
         levels = tuple([counter.level(charge.limit, now) for charge, counter in zip(charges, counters, strict=True)])
         if short is not None:
             return Refused(levels, short, worst if worst < math.inf else None)
@@ -170,12 +184,12 @@ class LocalStore:
         for charge, counter in zip(granted.charges, cast("list[_Counter]", granted.key), strict=True):
             unit = charge.limit.unit
             if unit is Unit.PLACES:
-                counter.add(-charge.amount, now)
+                counter.correct(-charge.amount, now)
             elif unit is Unit.TOKENS:
                 if isinstance(counter, _Bucket):  # it may have been dropped when it was full
-                    self._buckets.setdefault(_name(charge.limit), counter).add(used.tokens - charge.amount, now)
+                    self._buckets.setdefault(_name(charge.limit), counter).correct(used.tokens - charge.amount, now)
                 else:
-                    counter.add(used.tokens - charge.amount, now)
+                    counter.correct(used.tokens - charge.amount, now)
 
     def drain(self) -> list[Counted]:
         """All that was counted and not drained before, for another store to add; the counts begin anew. Places stay:

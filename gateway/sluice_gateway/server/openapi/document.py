@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from sluice_gateway.server.openapi import chat, faults, headers, messages, pages, responses, texts
+from sluice_gateway.server.openapi import admin, chat, faults, headers, messages, pages, responses, texts
 from sluice_gateway.server.openapi.operations import JSON, Operation
 from sluice_gateway.server.openapi.schemas import Schema, ref, referred
 
-_CHAPTERS = (chat.CHAPTER, responses.CHAPTER, messages.CHAPTER, texts.CHAPTER, pages.CHAPTER)
+_CHAPTERS = (chat.CHAPTER, responses.CHAPTER, messages.CHAPTER, texts.CHAPTER, pages.CHAPTER, admin.CHAPTER)
 OPERATIONS: Mapping[str, Operation] = {
     path: operation for chapter in _CHAPTERS for path, operation in chapter.operations.items()
 }
@@ -23,7 +23,9 @@ _ABOUT = (
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "adminToken": {"type": "http", "scheme": "bearer", "description": "The token in SLUICE_ADMIN_TOKEN_FILE."},
 }
+_WAYS_IN = {"key": ("bearer", "apiKey"), "admin": ("adminToken",)}
 
 
 def undescribed(paths: Iterable[str]) -> list[str]:
@@ -53,7 +55,7 @@ def _path(operation: Operation) -> dict[str, Any]:
         "tags": ["internal"] if operation.internal else ["api"],
         "parameters": parameters(operation),
         "responses": {"200": _answer(operation)} | _unchanged(operation) | _errors(operation),
-        "security": [{"bearer": []}, {"apiKey": []}] if "key" in operation.groups else [],
+        "security": [{way: []} for group in operation.groups for way in _WAYS_IN.get(group, ())],
     }
     if operation.internal:
         said["x-internal"] = True
