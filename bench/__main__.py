@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import estimates, operator, proxy, reload, soak, start, translation
+from bench import estimates, operator, proxy, reload, routing, soak, start, translation
 from bench.figures import circumstances, keep
 from bench.measured import LOAD_CORE
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], str]] = {
     "proxy": lambda folder, wanted: proxy.run(folder, wanted.rounds),
+    "routing": lambda folder, wanted: routing.run(folder, wanted.rounds),
     "translation": lambda folder, wanted: translation.run(folder, wanted.rounds),
     "estimates": lambda _, __: estimates.run(),
     "reload": lambda folder, _: reload.run(folder),
@@ -29,7 +30,7 @@ def parse(arguments: Sequence[str], no_cluster: str) -> argparse.Namespace:
     """The parts to run, and how. Exits with 2 for anything else. ``no_cluster``: why none can run here, if so."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--rounds", type=int, default=4, help="rounds of proxy and translation")
+    parser.add_argument("--rounds", type=int, default=4, help="rounds of proxy, routing and translation")
     parser.add_argument("--rest", type=float, default=60, metavar="SECONDS", help="at rest, of the operator part")
     parser.add_argument("--seconds", type=float, default=180, help="how long the soak lasts")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/benchmarks.md")

@@ -11,6 +11,7 @@ from bench.figures import PAGE, keep
 def test_all_parts_run_when_none_is_named() -> None:
     assert parse([], "").parts == [
         "proxy",
+        "routing",
         "translation",
         "estimates",
         "reload",
@@ -21,7 +22,7 @@ def test_all_parts_run_when_none_is_named() -> None:
 
 
 def test_without_a_cluster_its_part_is_left_out_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert parse([], "not built").parts == ["proxy", "translation", "estimates", "reload", "start", "soak"]
+    assert parse([], "not built").parts == ["proxy", "routing", "translation", "estimates", "reload", "start", "soak"]
     assert "left out: operator: not built" in capsys.readouterr().out
     assert parse(["start"], "not built").parts == ["start"]
     with pytest.raises(SystemExit):
