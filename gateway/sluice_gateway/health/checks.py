@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sluice_gateway.health.history import Check, History, Outcome, Result, State
@@ -43,8 +43,9 @@ class _Watched:
 
 
 class Checks:
-    """Follows routing tables. ``clock`` gives seconds that only grow, ``wall`` those of the epoch, ``chance`` numbers
-    from 0 to 1.
+    """Follows routing tables. ``observers`` are told of each provider that becomes unhealthy, or healthy again.
+
+    ``clock`` gives seconds that only grow, ``wall`` those of the epoch, ``chance`` numbers from 0 to 1.
     """
 
     def __init__(
@@ -52,7 +53,6 @@ class Checks:
         logger: Logger,
         metrics: Metrics,
         *,
-        observers: Iterable[Observer] = (),
         ask: Ask = ask,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -61,7 +61,7 @@ class Checks:
     ) -> None:
         self._logger = logger
         self._metrics = metrics
-        self._observers = tuple(observers)
+        self.observers: list[Observer] = []
         self._ask = ask
         self._clock = clock
         self._wall = wall
@@ -125,7 +125,7 @@ class Checks:
             watched.history.rejected = True
 
     def healthy(self, provider: str) -> str:
-        """ "" for a provider that is healthy, is not checked or of which nothing is known yet, else why it is not."""
+        """Why a provider is not healthy; "" for one that is, is not checked, or of which nothing is known yet."""
         watched = self._watched.get(provider)
         return "" if watched is None else watched.history.reason
 
@@ -164,7 +164,7 @@ class Checks:
         is_healthy = history.state is State.HEALTHY
         self._metrics.provider_healthy.labels(resource).set(is_healthy)
         if was_unhealthy or not is_healthy:
-            for observe in self._observers:
+            for observe in self.observers:
                 observe(resource, is_healthy, history.reason)
 
     def described(self) -> list[dict[str, Any]]:

@@ -42,13 +42,13 @@ class Checked:
         self.checks = Checks(
             make_logger(self.lines),
             self.metrics,
-            observers=[self.tell],
             ask=ask if really else self.answer,
             clock=self.time.clock,
             wall=lambda: 1_700_000_000.0 + self.now,
             sleep=self.time.sleep,
             chance=lambda: chance,
         )
+        self.checks.observers.append(self.tell)
 
     @property
     def now(self) -> float:
