@@ -65,9 +65,12 @@ def test_only_changes_of_the_verdict_are_news() -> None:
     assert news == [True, False, False, False, True, False, True, False]
 
 
-def test_a_policy_that_gets_stricter_counts_with_what_was() -> None:
-    history, _ = after(FAILED, FAILED, failures=5)
+def test_a_policy_that_changes_counts_with_what_was() -> None:
+    history, _ = after(FAILED, FAILED, FAILED, failures=9)
     assert history.note(FAILED, policy(failures=3))
+    for _ in range(3):
+        assert not history.note(GOOD, policy(successes=9))
+    assert history.note(GOOD, policy(successes=3))
 
 
 def test_a_refused_key_is_told_apart_at_once() -> None:
