@@ -6,6 +6,7 @@ from pydantic import Field
 
 from sluice_config.resources.base import Resource, Rule, Section, Unique
 from sluice_config.resources.scalars import Label, ModelName, ModelPattern, ObjectName, TimeZone
+from sluice_config.resources.zones import zone_exists
 
 Strategy = Literal[
     "priority",
@@ -123,6 +124,12 @@ class Limit(Section):
             message="requests and tokens need a window; concurrent has none",
             holds=lambda self: (self.window is None) != (self.concurrent is None),
             field="window",
+        ),
+        Rule(  # in the middle of a year it is the same year everywhere; a zone that does not exist is an error
+            cel="timestamp('2000-07-01T00:00:00Z').getFullYear(self.timeZone) == 2000",
+            message="there is no such time zone; write one as the IANA database has it, such as Europe/Berlin",
+            holds=lambda self: zone_exists(self.time_zone),
+            field="timeZone",
         ),
     )
 
