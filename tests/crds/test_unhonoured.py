@@ -14,7 +14,7 @@ from sluice_config.resources.schema import structural
 from sluice_config.unhonoured import TABLE, Unhonoured, markdown, unhonoured
 from sluice_config.unhonoured.__main__ import BEGIN, END, main, with_list
 from tests.crds.test_crd import nodes
-from tests.support.resources import Document, cache, provider, read, route
+from tests.support.resources import cache, provider, read, route
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "known-weaknesses.md"
@@ -42,7 +42,9 @@ def test_a_resource_with_everything_has_all_findings_of_its_kind(kind: str) -> N
     found = list(unhonoured(parse_resource(everything)))
     wanted = {entry.message for entry in TABLE if entry.kind == kind}
     assert {finding.message for finding in found} == wanted
-    assert {(finding.level, finding.reason) for finding in found} == {(Level.INFO, "NotHonoured")}
+    assert {(finding.level, finding.reason) for finding in found} == (
+        {(Level.INFO, "NotHonoured")} if wanted else set()
+    )
 
 
 @pytest.mark.parametrize("kind", ["ModelRoute", "ProviderPolicy"])
@@ -55,21 +57,9 @@ def test_a_cache_policy_as_a_whole_does_nothing_yet() -> None:
     assert fields(list(unhonoured(cache("answers")))) == ["spec"]
 
 
-def test_a_default_that_was_written_is_told_where_somebody_counts_on_it() -> None:
-    assert fields(list(unhonoured(provider("a", retry={"maxRetries": 2})))) == ["spec.retry"]
-    assert fields(list(unhonoured(provider("a", circuitBreaker={})))) == ["spec.circuitBreaker"]
-
-
 def test_what_is_switched_off_is_not_told() -> None:
-    off = {"enabled": False}
-    assert fields(list(unhonoured(provider("a", healthCheck=off, discovery=off, imageFetch=off)))) == []
-    assert fields(list(unhonoured(provider("a", healthCheck={"intervalSeconds": 60})))) == ["spec.healthCheck"]
     assert fields(list(unhonoured(route("a", ["m"], hedging={"afterPercentile": 90})))) == []
-
-
-def test_a_field_in_a_list_is_told_once_at_its_first_place() -> None:
-    targets: list[Document] = [{"provider": "a"}, {"provider": "b", "weight": 2}, {"provider": "c", "weight": 3}]
-    assert fields(list(unhonoured(route("a", ["m"], targets)))) == ["spec.targets[1].weight"]
+    assert fields(list(unhonoured(route("a", ["m"], hedging={"enabled": True})))) == ["spec.hedging"]
 
 
 @pytest.mark.parametrize("vendor", get_args(Vendor))

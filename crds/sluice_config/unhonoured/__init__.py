@@ -25,29 +25,24 @@ def _enabled(section: Any) -> bool:
     return bool(section.enabled)
 
 
-def _other_than(default: Any) -> Callable[[Any], bool]:
-    return lambda value: bool(value != default)
-
-
 @dataclass(frozen=True, slots=True)
 class Unhonoured:
     """One field that nothing acts on. `instead` is what happens in its place.
 
-    `field` is a path as users write it ("spec.targets[].weight"), `only` the values that are meant, when not all are.
-    `asks` tells whether a value asks for anything: the API server writes plain defaults into stored objects, and a
-    default that does what happens anyway is no disappointment.
+    `field` is a path as users write it ("spec.cachePolicy"). `asks` tells whether a value asks for
+    anything: the API server writes plain defaults into stored objects, and a default that does what happens anyway is
+    no disappointment.
     """
 
     kind: str
     field: str
     instead: str
     asks: Callable[[Any], bool] = _always
-    only: str = ""
 
     @property
     def path(self) -> Path:
         """The names below spec."""
-        return tuple((name, to_snake(name)) for name in self.field.replace("[]", "").split(".")[1:])
+        return tuple((name, to_snake(name)) for name in self.field.split(".")[1:])
 
     @property
     def message(self) -> str:
@@ -56,20 +51,7 @@ class Unhonoured:
 
 
 TABLE = (
-    Unhonoured("ProviderPolicy", "spec.models[].quality", "quality does not change the order of targets"),
-    Unhonoured("ProviderPolicy", "spec.retry", "the next target is tried, and none a second time"),
-    Unhonoured("ProviderPolicy", "spec.circuitBreaker", "a failing target is tried for each request"),
-    Unhonoured("ProviderPolicy", "spec.rateLimit", "requests are not limited"),
-    Unhonoured("ProviderPolicy", "spec.healthCheck", "no checks are made", _enabled),
-    Unhonoured("ModelRoute", "spec.targets[].weight", "targets are tried by priority", _other_than(1)),
-    Unhonoured(
-        "ModelRoute", "spec.strategy", "targets are tried by priority", _other_than("priority"), "all but priority"
-    ),
-    Unhonoured("ModelRoute", "spec.allowedStrategies", "the header x-routing-strategy changes nothing"),
-    Unhonoured("ModelRoute", "spec.scoring", "targets are tried by priority"),
-    Unhonoured("ModelRoute", "spec.stickiness", "each request is routed by itself", _other_than("none")),
     Unhonoured("ModelRoute", "spec.hedging", "one target is asked at a time", _enabled),
-    Unhonoured("ModelRoute", "spec.limits", "requests are not limited"),
     Unhonoured("ModelRoute", "spec.cachePolicy", "nothing is cached"),
     Unhonoured("CachePolicy", "spec", "nothing is cached"),
 )
@@ -84,20 +66,17 @@ def unhonoured(resource: AnyResource) -> Iterator[Finding]:
 
 
 def _first_asking(section: BaseModel, path: Path, asks: Callable[[Any], bool]) -> str | None:
-    """Where below `section` the path is set to a value that asks for something; items of lists are looked through."""
+    """Where below `section` the path is set to a value that asks for something."""
     if not path:
         return "" if asks(section) else None
     (name, attribute), *rest = path
     if attribute not in section.model_fields_set:
         return None
-    value = getattr(section, attribute)
+    below = getattr(section, attribute)
     if not rest:
-        return f".{name}" if asks(value) else None
-    for index, item in enumerate(value):
-        below = _first_asking(item, tuple(rest), asks)
-        if below is not None:
-            return f".{name}[{index}]{below}"
-    return None
+        return f".{name}" if asks(below) else None
+    found = _first_asking(below, tuple(rest), asks)
+    return None if found is None else f".{name}{found}"
 
 
 _BY_KIND = {
@@ -111,7 +90,6 @@ def markdown() -> str:
     for kind, entries in _BY_KIND.items():
         lines += [f"### {kind}", ""]
         for entry, _ in entries:
-            only = f" ({entry.only})" if entry.only else ""
-            lines.append(f"- `{entry.field}`{only}: {entry.instead}")
+            lines.append(f"- `{entry.field}`: {entry.instead}")
         lines.append("")
     return "\n".join(lines)
