@@ -1,28 +1,31 @@
 """What went wrong with each target of a request, and what the caller is told when none is left."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from sluice_gateway.errors import (
     AllProvidersFailed,
     GatewayError,
     ModelNotFound,
+    Overloaded,
     ProviderAuthFailed,
     ProviderError,
     ProviderRefused,
     RateLimitExceeded,
     UpstreamTimedOut,
 )
+from sluice_gateway.limits.contract import Limit, Refused, Unit
 from sluice_gateway.providers.adapter import Fault, FaultKind
-from sluice_gateway.telemetry.record import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One target that did not serve.
 
-    ``reason`` holds no key and no host; ``status`` is the provider's, if it answered.
+    ``reason`` holds no key and no host; ``status`` is the provider's, if it answered. ``asked``: whether anything was
+    sent to it, or it was passed over for what is known of it.
     """
 
     target: str
@@ -30,6 +33,13 @@ class Attempt:
     status: int | None
     reason: str
     milliseconds: float
+    asked: bool = True
+
+    @classmethod
+    def passed_over(cls, target: str, reason: str, retry_after: float | None, kind: FaultKind) -> Self:
+        """A target that was not asked, because it can't serve for ``retry_after`` seconds."""
+        fault = Fault(kind=kind, status=503, message=reason, retry_after=retry_after)
+        return cls(target, fault, None, reason, 0.0, asked=False)
 
     def described(self) -> dict[str, object]:
         """The form that errors and log lines show."""
@@ -48,11 +58,6 @@ class AttemptFailed(Exception):
         super().__init__(attempt.reason)
         self.attempt = attempt
 
-    def noted(self, record: Record) -> Attempt:
-        """The attempt, once it stands in the record of its request."""
-        record.failed_attempts.append(self.attempt.described())
-        return self.attempt
-
 
 def refusal(fault: Fault, redact: Callable[[str], str]) -> ProviderRefused:
     """The caller's own mistake, as the provider put it, but for what ``redact`` takes out."""
@@ -60,31 +65,59 @@ def refusal(fault: Fault, redact: Callable[[str], str]) -> ProviderRefused:
     return ProviderRefused(redact(fault.message), status=fault.status, code=code, kind=kind, param=param)
 
 
-def failure_of(attempts: list[Attempt], *, late: bool) -> GatewayError:
-    """The error for a request whose attempts have all failed; a single one is named for what it was.
+def failure_of(attempts: Sequence[Attempt], *, late: str) -> GatewayError:
+    """The error for a request whose attempts have all failed; that of a lone target is named for what it was.
 
-    ``late``: the caller's own time has run out, so that no further target was asked.
+    ``late`` says which time has run out, so that nobody was asked any more; "" when none has.
     """
     details = {"attempts": [attempt.described() for attempt in attempts]}
     if late:
-        return UpstreamTimedOut("no target has served within x-request-timeout-ms", details=details)
-    if len(attempts) > 1:
-        message = f"none of {len(attempts)} targets could serve the request"
-        return AllProvidersFailed(message, retry_after=_soonest(attempts), details=details)
-    attempt = attempts[0]
+        return UpstreamTimedOut(f"no target has served within {late}", details=details)
+    asked = [attempt for attempt in attempts if attempt.asked]
+    targets = {attempt.target for attempt in attempts}
+    if len(targets) == 1 and (asked or attempts[-1].fault.kind is FaultKind.RATE_LIMITED):
+        return _failure_of_one((asked or attempts)[-1], _soonest(attempts), details)
+    if len(targets) == 1:
+        message = f"{attempts[0].target}: {attempts[0].reason}"
+    else:
+        message = f"none of {len(targets)} targets could serve the request"
+    return AllProvidersFailed(message, retry_after=_soonest(attempts), details=details)
+
+
+def _failure_of_one(attempt: Attempt, retry_after: int | None, details: Mapping[str, Any]) -> GatewayError:
     kind, message = attempt.fault.kind, f"{attempt.target}: {attempt.reason}"
     if kind is FaultKind.RATE_LIMITED:
-        return RateLimitExceeded(message, retry_after=_soonest(attempts), details=details)
+        return RateLimitExceeded(message, retry_after=retry_after, details=details)
     if kind is FaultKind.MODEL_NOT_OFFERED:
         return ModelNotFound(message, param="model", details=details)
     if kind in (FaultKind.KEY_REFUSED, FaultKind.NO_CREDIT):
         return ProviderAuthFailed(message, details=details)
     if kind is FaultKind.TIMEOUT:
         return UpstreamTimedOut(message, details=details)
-    return ProviderError(message, retry_after=_soonest(attempts), details=details)
+    return ProviderError(message, retry_after=retry_after, details=details)
 
 
-def _soonest(attempts: list[Attempt]) -> int | None:
-    """When the first of them may serve again, in whole seconds."""
+def _soonest(attempts: Sequence[Attempt]) -> int | None:
+    """When the first of the targets may serve again, in whole seconds."""
     waits = [attempt.fault.retry_after for attempt in attempts if attempt.fault.retry_after is not None]
     return math.ceil(min(waits)) if waits else None
+
+
+def limit_refusal(refused: Refused, tokens: int) -> GatewayError:
+    """The error for a request that a limit has no room for. ``tokens`` are what it may use."""
+    limit, wait = refused.limit, refused.retry_after
+    retry_after = None if wait is None else max(1, math.ceil(wait))
+    if refused.away:
+        message = f"the counters of {_described(limit)} cannot be read, and it lets nothing through then"
+        return Overloaded(message, retry_after=retry_after or 1)
+    if wait is None:
+        message = f"the request may use {tokens} tokens, more than {_described(limit)} holds; lower its longest answer"
+        return RateLimitExceeded(message)
+    return RateLimitExceeded(f"{_described(limit)} is used up; try again in {retry_after} s", retry_after=retry_after)
+
+
+def _described(limit: Limit) -> str:
+    whose = f" for {limit.consumer}" if limit.consumer else ""
+    if limit.unit is Unit.PLACES:
+        return f"limit {limit.name} of {limit.holder} ({limit.most} requests at a time{whose})"
+    return f"limit {limit.name} of {limit.holder} ({limit.most} {limit.unit} a {limit.span or 'minute'}{whose})"

@@ -24,7 +24,8 @@ _MOST_FINDINGS = 50  # shown at /internal/config; the log has all
 class Configuration:
     """Follows a source.
 
-    ``table`` and ``callers`` are replaced whole, between two requests; None until something was loaded.
+    ``table`` and ``callers`` are replaced whole, between two requests; None until something was loaded. ``followers``
+    are called with each new table.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Configuration:
     ) -> None:
         self.table: RoutingTable | None = None
         self.callers = Callers({}, required=auth)
+        self.followers: list[Callable[[RoutingTable], None]] = [discovery.follow]
         self._loaded: Loaded | None = None
         self._refused: Refused | None = None
         self._http = http
@@ -80,7 +82,8 @@ class Configuration:
 
     def _serve(self, event: Loaded, table: RoutingTable) -> None:
         self.table, self.callers = table, Callers(event.callers, required=self._auth)
-        self._discovery.follow(table)
+        for follow in self.followers:
+            follow(table)
         self._loaded, self._refused = event, _in_part(event, table)
         self._metrics.loads.labels("loaded").inc()
         self._metrics.config.clear()

@@ -26,6 +26,9 @@ class _Ratios:
     delta: float = 1.0
 
 
+_UNKNOWN = _Ratios()
+
+
 class Estimates:
     """What is known of the targets, by their names in metrics, which are few."""
 
@@ -52,6 +55,14 @@ class Estimates:
         ratios = self._ratios.get(target, _Ratios())
         said = sum(len(text.encode(errors="replace")) for text in _words(parsed(body)))
         return Usage(self._prompt(call, ratios), ceil(said / BYTES_A_TOKEN * ratios.prompt), estimated=True)
+
+    def prompt(self, target: str, call: Call) -> int:
+        """Tokens that a request has for a target to read."""
+        return self._prompt(call, self._ratios.get(target, _UNKNOWN))
+
+    def of_prompt(self, target: str, call: Call) -> Usage:
+        """Usage of an answer of which nothing came: the caller has left while the provider was at work."""
+        return Usage(self.prompt(target, call), estimated=True)
 
     def _learn_prompt(self, target: str, call: Call, reported: Usage) -> _Ratios:
         ratios = self._ratios.get(target)

@@ -1,240 +1,238 @@
 """The flow of a request, from the parsed call to the last byte of its answer. The file to read first.
 
-route -> plan -> attempt target after target, until one serves -> relay -> the record of what happened.
+plan -> reserve of the route's limits -> attempt target after target, until one serves -> relay -> settle.
 Stream and non-stream take the same path; nothing here knows the HTTP server in front.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+import random
+from collections.abc import Awaitable, Callable
 
-from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, refusal
-from sluice_gateway.calls import Call
-from sluice_gateway.errors import CallerError, ModelNotFound, ProviderRefused
+from sluice_gateway.asking import LEAST_SECONDS, Asker
+from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, limit_refusal
+from sluice_gateway.errors import CallerError, ProviderRefused
 from sluice_gateway.estimates import Estimates
-from sluice_gateway.images import Images
-from sluice_gateway.normal.parts import Source
-from sluice_gateway.providers.adapter import Fault, FaultKind, Guarded, ProviderFault, WireDefect
-from sluice_gateway.relay import Client, Stream
-from sluice_gateway.routing.plan import Candidate, make_plan
-from sluice_gateway.routing.table import Match, RoutingTable
-from sluice_gateway.sse import BadEvent
-from sluice_gateway.telemetry.record import LEFT, Record, Recorder
-from sluice_gateway.telemetry.target_figures import SERVED, TargetFigures
-from sluice_gateway.upstream import (
-    Answer,
-    AnswerTooLarge,
-    Timeouts,
-    UpstreamError,
-    UpstreamTimeout,
-)
-from sluice_gateway.ways import Way, Whole, images_to_fetch, way_to
+from sluice_gateway.exchange import Exchange, Reply
+from sluice_gateway.fleet import Closed, Fleet
+from sluice_gateway.limits.contract import Granted, Refused, Store, Used
+from sluice_gateway.limits.expected import ExpectedOutput
+from sluice_gateway.limits.gate import Full
+from sluice_gateway.planning import Planner
+from sluice_gateway.providers.adapter import FaultKind
+from sluice_gateway.resilience.retries import RetryBudgets
+from sluice_gateway.resilience.succession import Succession, Turn
+from sluice_gateway.routing.explain import Planned
+from sluice_gateway.routing.plan import Candidate
+from sluice_gateway.routing.table import Route
+from sluice_gateway.telemetry.record import LEFT, Recorder
+from sluice_gateway.telemetry.target_figures import SERVED
+from sluice_gateway.ways import Way, Whole
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
-MAX_ERROR_BYTES = 64 * 1024
-_LEAST_SECONDS = 0.001  # of a caller's own time, to begin anything in
+_OF_CODES = {"timeout": FaultKind.TIMEOUT}
+"""What broke a stream, by the code of its error event."""
 
 
-class Reply(NamedTuple):
-    """A whole answer for the caller, in JSON."""
+class Trip:
+    """A planned request: what it may use, by when it must have ended, and which targets have not served so far."""
 
-    body: bytes
+    __slots__ = ("attempts", "deadline", "exchange", "last", "planned", "succession", "tokens", "unable")
 
+    def __init__(
+        self,
+        exchange: Exchange,
+        planned: Planned,
+        deadline: float | None,
+        tokens: int,
+        *,
+        now: float,
+        budgets: RetryBudgets,
+        chance: Callable[[], float],
+    ) -> None:
+        self.exchange = exchange
+        self.planned = planned
+        self.deadline = deadline
+        self.tokens = tokens
+        self.attempts: list[Attempt] = []
+        self.unable: CallerError | None = None
+        candidates = planned.plan.to_try()
+        longest = max((one.target.timeouts.total for one in candidates), default=0.0)
+        self.last = now + longest if deadline is None else deadline  # nothing may begin later
+        self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
 
-class Exchange(NamedTuple):
-    """One request on its way.
-
-    ``deadline`` is the loop's time by which it must have ended, None without one of the caller's own.
-    """
-
-    call: Call
-    table: RoutingTable
-    record: Record
-    client: Client
-    deadline: float | None
+    def note(self, attempt: Attempt) -> None:
+        """A target did not serve."""
+        self.attempts.append(attempt)
+        self.exchange.record.failed_attempts.append(attempt.described())
 
 
 class Pipeline:
     """Serves calls.
 
-    ``clock`` gives seconds that only grow; ``keepalive_seconds`` of silence in a stream are filled with a comment.
+    ``clock`` gives seconds that only grow, ``chance`` numbers from 0 to 1.
     """
 
     def __init__(
         self,
+        *,
+        asker: Asker,
+        planner: Planner,
+        fleet: Fleet,
+        store: Store,
         recorder: Recorder,
-        figures: TargetFigures,
+        estimates: Estimates,
+        outputs: ExpectedOutput,
         clock: Callable[[], float],
-        keepalive_seconds: float,
-        images: Images,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        self._asker = asker
+        self._planner = planner
+        self._fleet = fleet
+        self._store = store
         self._recorder = recorder
-        self._figures = figures
-        self._images = images
+        self._estimates = estimates
+        self._outputs = outputs
         self._clock = clock
-        self._keepalive_seconds = keepalive_seconds
-        self._estimates = Estimates()
+        self._sleep = sleep
+        self._chance = chance
 
     async def serve(self, exchange: Exchange) -> Reply | None:
         """Answer a call; None when the answer has been streamed to the client. Raises GatewayError while nothing was
         sent.
         """
         call, record = exchange.call, exchange.record
-        match = _match(exchange.table, call.model)
-        record.route = match.route.label
-        attempts: list[Attempt] = []
-        unable: CallerError | None = None
-        for candidate in make_plan(match, call.model).to_try():
-            if self._is_late(exchange):
-                break
-            try:
-                way = await self._way(exchange, candidate)
-            except CallerError as error:
-                unable = unable or error  # another target may be able to
-                continue
-            except AttemptFailed as failed:
-                attempts.append(failed.noted(record))
-                continue
-            if isinstance(way, Whole):
-                return Reply(way.body)
-            record.tries(candidate.label, candidate.target.kind)
-            result: str = LEFT
-            asked = self._clock()
-            try:
-                reply = await self._attempt(exchange, candidate, way)
-                result = record.code or SERVED
-            except AttemptFailed as failed:
-                attempts.append(failed.noted(record))
-                result = failed.attempt.fault.kind
-            except ProviderRefused:
-                result = FaultKind.CALLER
-                raise
-            else:
-                return reply
-            finally:
-                self._recorder.attempt(candidate.target.kind, result)
-                self._figures.note(
-                    candidate.target.provider.resource,
-                    candidate.model,
-                    result,
-                    asked=asked,
-                    first_byte=record.first_byte,
-                    now=self._clock(),
-                )
-        if unable is not None and not attempts:
-            raise unable
-        raise failure_of(attempts, late=self._is_late(exchange))
-
-    async def _way(self, exchange: Exchange, candidate: Candidate) -> Way | Whole:
-        """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, AttemptFailed when
-        it can't be asked now.
-        """
-        call, provider = exchange.call, candidate.target.provider
-        images: Mapping[str, Source] = {}
+        planned = self._planner.plan(exchange.table, call, exchange.strategy, record.consumer)
+        route = planned.match.route
+        record.route = route.label
+        tokens = self._tokens(planned, exchange)
+        granted = await self._reserve(exchange, route, tokens) if route.limits is not None else None
         try:
-            if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
-                async with asyncio.timeout_at(exchange.deadline):
-                    images = await self._images.fetch(urls, provider.image_fetch)
-            with Guarded():
-                return way_to(provider, call, candidate.model, exchange.record.request_id, images)
-        except TimeoutError:
-            fault = Fault(kind=FaultKind.TIMEOUT, status=504, message="the images did not come in the caller's time")
-        except WireDefect as error:
-            fault, exchange.record.defect = _broken(error), error.__cause__
-        raise AttemptFailed(Attempt(candidate.label, fault, None, fault.message, 0.0))
-
-    def _is_late(self, exchange: Exchange) -> bool:
-        return exchange.deadline is not None and exchange.deadline - self._clock() < _LEAST_SECONDS
-
-    async def _attempt(self, exchange: Exchange, candidate: Candidate, way: Way) -> Reply | None:
-        """Ask one target. Raises AttemptFailed when another may serve, CallerError when none would."""
-        target, started = candidate.target, self._clock()
-        timeouts = _until(target.timeouts, exchange.deadline, started)
-        headers = (("x-request-id", exchange.record.request_id), *way.headers)
-        answer = None
-        try:
-            answer = await target.provider.upstream.send(way.endpoint, way.body, timeouts, headers)
-            return await self._relay(exchange, candidate, way, answer)
-        except UpstreamError as error:
-            fault = _fault(error)
-        except BadEvent as error:
-            fault = _broken(error)
-            if isinstance(error, WireDefect):
-                exchange.record.defect = error.__cause__
-        except ProviderFault as error:
-            fault = error.fault
+            now, deadline = self._clock(), _deadline(exchange, route)
+            budgets = self._fleet.budgets
+            trip = Trip(exchange, planned, deadline, tokens, now=now, budgets=budgets, chance=self._chance)
+            return await self._serve(trip)
         finally:
-            if answer is not None:
-                answer.close()
-        if fault.kind is FaultKind.CALLER:
-            raise refusal(fault, target.provider.redact)
-        reason = target.provider.redact(fault.message)
-        if fault.kind is FaultKind.KEY_REFUSED:
-            reason = "the provider refused the gateway's key"
-        status = answer.status if answer is not None else None
-        raise AttemptFailed(Attempt(candidate.label, fault, status, reason, (self._clock() - started) * 1000))
+            if granted is not None:
+                self._store.settle(granted, Used(record.usage.total if record.usage else 0))
 
-    async def _relay(self, exchange: Exchange, candidate: Candidate, way: Way, answer: Answer) -> Reply | None:
-        record, provider = exchange.record, candidate.target.provider
-        if theirs := answer.header("x-request-id") or answer.header("request-id"):  # the latter is Anthropic's
-            record.provider_request_id = provider.redact(theirs)
-        if not 200 <= answer.status < 300:
-            body = await _error_body(answer)
-            with Guarded():
-                raise ProviderFault(provider.wire.adapter.parse_error(answer.status, answer.header, body))
-        if exchange.call.stream:
-            passage = way.passage()
-            try:
-                stream = Stream(answer, passage, exchange.client, record, clock=self._clock, redact=provider.redact)
-                await stream.relay(self._keepalive_seconds)
-            finally:
-                record.usage = self._estimates.of_stream(
-                    candidate.target.kind, exchange.call, passage.events, passage.usage
-                )
+    def _tokens(self, planned: Planned, exchange: Exchange) -> int:
+        """What the request may use: its prompt, and the longest answer that it allows or lets expect."""
+        candidates, needs = planned.plan.candidates, planned.needs
+        prompt = self._estimates.prompt(candidates[0].target.kind, exchange.call) if candidates else needs.prompt_tokens
+        return prompt + needs.max_output
+
+    async def _reserve(self, exchange: Exchange, route: Route, tokens: int) -> Granted | None:
+        """Take what the request may use from the route's limits. Raises RateLimitExceeded, Overloaded."""
+        record, limits = exchange.record, route.limits
+        if limits is None:
             return None
-        body = await answer.read(MAX_ANSWER_BYTES)
-        record.first_byte = self._clock()
-        with Guarded():
-            whole = way.whole(body)
-        record.usage = self._estimates.of_whole(candidate.target.kind, exchange.call, whole.body, whole.usage)
-        return Reply(whole.body)
+        outcome = await self._store.reserve(limits.charges(record.consumer, tokens))
+        record.levels = outcome.levels
+        if isinstance(outcome, Refused):
+            self._recorder.limited(route.label, outcome.limit.name)
+            raise limit_refusal(outcome, tokens)
+        return outcome
+
+    async def _serve(self, trip: Trip) -> Reply | None:
+        """Ask target after target, each as its turn comes."""
+        plan, exchange = trip.planned.plan, trip.exchange
+        while (turn := trip.succession.next(self._clock())) is not None:
+            if turn.wait > 0:
+                await self._sleep(turn.wait)
+            if self._late(trip):
+                break
+            reply = await self._turn(trip, turn)
+            if reply is not _NEXT:
+                return reply
+        if trip.unable is not None and not trip.attempts:
+            raise trip.unable
+        for one in plan.candidates:
+            if one.closed:
+                trip.note(Attempt.passed_over(one.label, one.left_out, one.wait, FaultKind.FAILED))
+        late = self._late(trip)
+        raise failure_of(trip.attempts, late=_whose_time(exchange, trip.planned.match.route) if late else "")
+
+    async def _turn(self, trip: Trip, turn: Turn[Candidate]) -> Reply | None:
+        """Give one target its turn; _NEXT when another's has come. Raises CallerError when no other would serve."""
+        candidate = turn.candidate
+        try:
+            way = await self._asker.way(trip.exchange, candidate, trip.deadline)
+        except CallerError as error:
+            trip.unable = trip.unable or error  # another target may be able to
+            return _NEXT
+        except AttemptFailed as failed:
+            trip.note(failed.attempt)
+            return _NEXT
+        if isinstance(way, Whole):
+            return Reply(way.body)
+        try:
+            return await self._attempt(trip, candidate, way, trip.last if turn.queue else None)
+        except AttemptFailed as failed:
+            fault = failed.attempt.fault
+            trip.note(failed.attempt)
+            trip.succession.failed(candidate, fault.kind, fault.retry_after, self._clock())
+        except Full as full:
+            trip.succession.full(candidate, full.retry_after)
+            if turn.queue:
+                trip.note(Attempt.passed_over(candidate.label, str(full), full.retry_after, FaultKind.RATE_LIMITED))
+        except Closed as closed:
+            trip.succession.refused(candidate)
+            trip.note(Attempt.passed_over(candidate.label, str(closed), closed.wait, FaultKind.FAILED))
+        return _NEXT
+
+    async def _attempt(self, trip: Trip, candidate: Candidate, way: Way, queue: float | None) -> Reply | None:
+        """Ask a target; until ``queue``, in its provider's queue first. Raises AttemptFailed, Full, Closed when another
+        may serve, CallerError when none would.
+        """
+        exchange, fleet, target = trip.exchange, self._fleet, candidate.target
+        record = exchange.record
+        entry = await fleet.enter(target, candidate.model, record.consumer, trip.tokens, queue)
+        record.tries(candidate.label, target.kind)
+        result: str = LEFT
+        counted: str = ""
+        retry_after = None
+        try:
+            reply = await self._asker.ask(
+                exchange, candidate, way, trip.deadline, lambda answer: fleet.heed(entry, answer)
+            )
+            counted = record.code
+            result = _OF_CODES.get(counted, FaultKind.FAILED) if counted else SERVED
+            if result is SERVED and record.usage is not None and record.usage.completion:
+                self._outputs.note(trip.planned.match.route.label, record.usage.completion)
+        except AttemptFailed as failed:
+            fault = failed.attempt.fault
+            counted, retry_after = fault.kind, fault.retry_after
+            if fault.kind is not FaultKind.TIMEOUT or not self._late(
+                trip
+            ):  # else the target had less than its own time
+                result = fault.kind
+            raise
+        except ProviderRefused:
+            result = FaultKind.CALLER
+            raise
+        else:
+            return reply
+        finally:
+            self._recorder.attempt(target.kind, counted or result)
+            fleet.leave(entry, result, record, retry_after)
+
+    def _late(self, trip: Trip) -> bool:
+        return trip.deadline is not None and trip.deadline - self._clock() < LEAST_SECONDS
 
 
-async def _error_body(answer: Answer) -> bytes:
-    """What a provider says of its failure; nothing when that is too long to be words. The status counts either way."""
-    try:
-        return await answer.read(MAX_ERROR_BYTES)
-    except AnswerTooLarge:
-        return b""
+_NEXT = Reply(b"")
+"""Stands for the turn of another target; known by its identity."""
 
 
-def _match(table: RoutingTable, model: str) -> Match:
-    match = table.match(model)
-    if match is None:
-        raise ModelNotFound.for_route(model)
-    if not match.route.targets_for(model):
-        raise ModelNotFound.for_route(model, match.route.label)
-    return match
+def _deadline(exchange: Exchange, route: Route) -> float | None:
+    """By when a request must have ended: the route's time for all targets together, shortened by the caller's own."""
+    if route.total_seconds is None:
+        return exchange.deadline
+    of_route = exchange.record.started + route.total_seconds
+    return of_route if exchange.deadline is None else min(of_route, exchange.deadline)
 
 
-def _until(timeouts: Timeouts, deadline: float | None, now: float) -> Timeouts:
-    """``timeouts``, shortened to what is left until the caller's own deadline."""
-    if deadline is None or deadline - now >= timeouts.total:
-        return timeouts
-    left = max(_LEAST_SECONDS, deadline - now)
-    return Timeouts(
-        connect=min(timeouts.connect, left),
-        first_byte=min(timeouts.first_byte, left),
-        idle=min(timeouts.idle, left),
-        total=left,
-    )
-
-
-def _broken(error: BadEvent) -> Fault:
-    return Fault(kind=FaultKind.FAILED, status=502, message=str(error))
-
-
-def _fault(error: UpstreamError) -> Fault:
-    if isinstance(error, UpstreamTimeout):
-        return Fault(kind=FaultKind.TIMEOUT, status=504, message=error.reason)
-    return Fault(kind=FaultKind.FAILED, status=502, message=error.reason)
+def _whose_time(exchange: Exchange, route: Route) -> str:
+    if exchange.deadline is not None and exchange.deadline == _deadline(exchange, route):
+        return "x-request-timeout-ms"
+    return f"timeouts.totalSeconds = {route.total_seconds} of route {route.label}"

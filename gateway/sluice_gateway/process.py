@@ -1,37 +1,23 @@
-"""The gateway process: what is wired to what, and its life from the first signal of readiness to the last byte of the
-last stream.
-"""
+"""The life of a gateway process, from the first signal of readiness to the last byte of the last stream."""
 
 import asyncio
 import contextlib
 import gc
 import resource
-import time
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
 from sluice_gateway.configuration import Configuration, Observer
-from sluice_gateway.discovery.watch import Discovery
-from sluice_gateway.images import Images
 from sluice_gateway.in_flight import InFlight
-from sluice_gateway.pipeline import Pipeline
-from sluice_gateway.server.app import App
 from sluice_gateway.server.connection import Server
 from sluice_gateway.server.door import Door
-from sluice_gateway.server.inference import Inference
-from sluice_gateway.server.models import Models
-from sluice_gateway.server.report import Report
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Source
 from sluice_gateway.telemetry.log import Logger
-from sluice_gateway.telemetry.metrics import Metrics
-from sluice_gateway.telemetry.record import Recorder
-from sluice_gateway.telemetry.target_figures import TargetFigures
-from sluice_gateway.upstream import LeanUpstream, SessionUpstream, Upstream
+from sluice_gateway.wiring import wired
 
 _BACKLOG = 4096  # connections that wait to be accepted: a burst of clients after a roll-out
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _CLOSE_SECONDS = 2.0  # for connections to close once the last request has ended
 
 
@@ -77,35 +63,10 @@ class Process:
 
     async def run(self) -> None:
         """Serve. Raises CannotListen."""
-        settings, clock = self._settings, time.monotonic
-        metrics, http = Metrics(), _upstream(self._environ)
-        images, figures = Images(), TargetFigures()
-        recorder, in_flight = Recorder(self._logger, metrics), InFlight(settings.max_in_flight)
-        discovery = Discovery(http, self._logger)
-        configuration = Configuration(
-            http,
-            auth=settings.auth,
-            logger=self._logger,
-            metrics=metrics,
-            discovery=discovery,
-            observer=self._observer,
-        )
-        pipeline = Pipeline(recorder, figures, clock, settings.keepalive_seconds, images)
-        inference = Inference(
-            configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
-        )
-        app = App(
-            inference,
-            configuration,
-            in_flight,
-            metrics,
-            models=Models(configuration, figures, clock),
-            report=Report(figures, discovery, clock),
-        )
+        settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(http.close)
-            stack.push_async_callback(images.close)
-            stack.push_async_callback(discovery.close)
+            parts = wired(settings, self._environ, self._logger, self._observer)
+            configuration, in_flight, app = await stack.enter_async_context(parts)
             if settings.internal_listen is not None:  # entered first: it is closed last
                 self.internal = (
                     await stack.enter_async_context(self._listening(app.internal(), settings.internal_listen))
@@ -156,13 +117,6 @@ class Process:
         finally:
             self._grace = None
         self._logger.info("stopped")
-
-
-def _upstream(environ: Mapping[str, str]) -> Upstream:
-    """The lean leg; behind a forward proxy, aiohttp's client, which knows how to speak to one."""
-    if any(environ.get(name) or environ.get(name.lower()) for name in _PROXY_VARIABLES):
-        return SessionUpstream(environ)
-    return LeanUpstream()
 
 
 def allow_many_connections() -> None:

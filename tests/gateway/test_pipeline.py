@@ -9,16 +9,14 @@ import pytest
 from sluice_config.resources.provider_policy import Mock
 from sluice_gateway.calls import parse
 from sluice_gateway.errors import UpstreamTimedOut
+from sluice_gateway.exchange import Exchange
 from sluice_gateway.images import Images
-from sluice_gateway.pipeline import Exchange, Pipeline
 from sluice_gateway.providers.mock import MockUpstream
 from sluice_gateway.relay import Client
 from sluice_gateway.routing.table import build_table
-from sluice_gateway.telemetry.log import make_logger
-from sluice_gateway.telemetry.metrics import Metrics
-from sluice_gateway.telemetry.record import Record, Recorder
-from sluice_gateway.telemetry.target_figures import TargetFigures
+from sluice_gateway.telemetry.record import Record
 from tests.support.gateway import loaded, provider, route
+from tests.support.pipelines import make_pipeline
 from tests.support.upstream import says_then_stalls, serve
 
 VERTEX = {"provider": "google", "google": {"vertex": {"project": "p", "location": "us"}}}
@@ -27,7 +25,7 @@ VERTEX = {"provider": "google", "google": {"vertex": {"project": "p", "location"
 async def test_a_callers_own_time_covers_the_pictures_that_are_fetched() -> None:
     clock = asyncio.get_running_loop().time
     images = Images(lambda _: True)
-    pipeline = Pipeline(Recorder(make_logger(), Metrics()), TargetFigures(), clock, 15.0, images)
+    pipeline = make_pipeline(clock, images)
     async with serve(says_then_stalls()) as pictures:
         config = loaded(
             provider("google", "http://127.0.0.1:1", imageFetch={"enabled": True, "timeoutSeconds": 4}, **VERTEX)

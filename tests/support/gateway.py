@@ -53,9 +53,13 @@ def loaded(text: str, *, keys: Mapping[str, str] | None = None, callers: Mapping
 
 
 def provider(name: str, url: str | None = None, **spec: Any) -> str:
-    """A ProviderPolicy: openai-compatible at ``url``, or the mock without one."""
+    """A ProviderPolicy: openai-compatible at ``url``, or the mock without one.
+
+    Unless told otherwise it is asked for nothing but what callers ask, and once: a script counts its requests.
+    """
     kind = {"provider": "openai-compatible", "baseURL": f"{url}/v1"} if url else {"provider": "mock"}
-    return _document("ProviderPolicy", name, kind | spec)
+    alone = {"retry": {"maxRetries": 0}, "healthCheck": {"enabled": False}}
+    return _document("ProviderPolicy", name, kind | alone | spec)
 
 
 def route(name: str, *targets: str, models: tuple[str, ...] = ("chat",), **spec: Any) -> str:

@@ -50,5 +50,5 @@ def _kinds() -> Iterator[tuple[str, ...]]:
             yield code(kind), _MEANS[kind], "the provider's own status and code"
             continue
         attempt = Attempt("p/m", Fault(kind=kind, status=500, message=""), 500, "", 0.0)
-        error = failure_of([attempt], late=False)
+        error = failure_of([attempt], late="")
         yield code(kind), _MEANS[kind], code(f"{error.status} {error.code}")

@@ -20,8 +20,8 @@ class Candidate(NamedTuple):
     """One target of the plan. ``reason`` says why it stands where it does; ``left_out`` why it is not tried, "" when it
     is.
 
-    ``score``: 0 to 1, None where the strategy has none. ``full``: its provider's limits have no room now. ``wait``:
-    seconds until what closes or fills it ends.
+    ``score``: 0 to 1, None where the strategy has none. ``full``: its provider's limits have no room now; ``closed``:
+    it can't be asked. ``wait``: seconds until what closes or fills it ends.
     """
 
     target: Target
@@ -32,6 +32,7 @@ class Candidate(NamedTuple):
     score: float | None = None
     full: bool = False
     wait: float = 0.0
+    closed: bool = False
 
 
 class Plan(NamedTuple):
@@ -250,7 +251,8 @@ def _lined_up(ranked: Sequence[Ranked], most: int) -> Iterator[Candidate]:
     for (target, model, label, _, rank, standing), score, why, _ in ranked:
         left_out = standing.closed or (_beyond(most) if tried >= most else "")
         reason = f"{why}; after others: {standing.doubtful or standing.full}" if 0 < rank < _CLOSED else why
-        one = Candidate(target, model, label, reason, left_out, score, bool(standing.full), standing.wait)
+        full, closed = bool(standing.full), bool(standing.closed)
+        one = Candidate(target, model, label, reason, left_out, score, full, standing.wait, closed)
         if left_out:
             later.append(one)
         else:

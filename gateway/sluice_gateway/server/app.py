@@ -12,6 +12,7 @@ from sluice_gateway.dialects.dialect import ErrorWriter
 from sluice_gateway.dialects.registry import errors_of
 from sluice_gateway.errors import NotReady
 from sluice_gateway.in_flight import InFlight
+from sluice_gateway.server.admin.paths import Admin
 from sluice_gateway.server.door import Door, Methods
 from sluice_gateway.server.inference import Inference
 from sluice_gateway.server.models import PREFIX, Models
@@ -43,6 +44,7 @@ class App:
         *,
         models: Models,
         report: Report,
+        admin: Admin,
     ) -> None:
         self._configuration = configuration
         self._in_flight = in_flight
@@ -57,6 +59,7 @@ class App:
             "/metrics": {"GET": self._metrics},
             "/internal/config": {"GET": self._config},
             "/internal/report": {"GET": report.show},
+            **admin.paths(),
         }
 
     def api(self) -> Door:

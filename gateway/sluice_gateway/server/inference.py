@@ -13,8 +13,9 @@ from sluice_gateway.calls import Shape, parse
 from sluice_gateway.configuration import Configuration
 from sluice_gateway.dialects.registry import errors_of
 from sluice_gateway.errors import CallerError, GatewayError, NotReady
+from sluice_gateway.exchange import Exchange
 from sluice_gateway.in_flight import InFlight
-from sluice_gateway.pipeline import Exchange, Pipeline
+from sluice_gateway.pipeline import Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
 from sluice_gateway.server.replies import JSON, StreamReply, deliver, error_reply, headers_of, json_reply
@@ -87,7 +88,8 @@ class Inference:
             call.headers = (("anthropic-beta", beta),)
         record.model, record.stream = call.model, call.stream
         client = StreamReply(request, record, table, self.stall_seconds)
-        exchange = Exchange(call, table, record, client, self._deadline(request, record))
+        strategy = request.headers.get("x-routing-strategy", "")
+        exchange = Exchange(call, table, record, client, self._deadline(request, record), strategy)
         try:
             reply = await self.pipeline.serve(exchange)
         except ConnectionError:

@@ -10,6 +10,7 @@ from multidict import CIMultiDict
 from sluice_gateway.dialects.dialect import ErrorWriter
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.errors import GatewayError
+from sluice_gateway.limits.headers import ratelimit_headers
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.patience import Patience
 from sluice_gateway.telemetry.record import Record
@@ -31,6 +32,8 @@ def headers_of(record: Record, kind: str, table: RoutingTable | None) -> CIMulti
     if record.target:
         headers["x-sluice-target"] = record.target
         headers["x-sluice-attempts"] = str(record.attempts)
+    if record.levels:
+        headers.update(ratelimit_headers(record.levels))
     if table is not None:
         headers["x-sluice-config"] = table.tag
     return headers

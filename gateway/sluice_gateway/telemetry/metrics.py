@@ -54,6 +54,9 @@ class Metrics:
         self.attempts = Family(
             Counter("sluice_attempts", "Calls to providers by result.", ("target", "result"), registry=registry)
         )
+        self.limited = Family(
+            Counter("sluice_limited_requests", "Requests that a limit refused.", ("route", "limit"), registry=registry)
+        )
         self.duration = Family(_histogram("sluice_request_duration_seconds", "To the last byte.", registry))
         self.first_byte = Family(_histogram("sluice_time_to_first_byte_seconds", "To the first byte.", registry))
         tokens = Counter(

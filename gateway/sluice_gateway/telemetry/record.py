@@ -1,7 +1,9 @@
 """What is known of one request when it ends: one log line, and its share of the metrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sluice_gateway.limits.contract import Level
 from sluice_gateway.normal.usage import Usage
 from sluice_gateway.telemetry.log import Line, Logger, log_defect
 from sluice_gateway.telemetry.metrics import Metrics
@@ -37,6 +39,7 @@ class Record:
     reason: str = ""
     failed_attempts: list[dict[str, object]] = field(default_factory=list)
     defect: BaseException | None = None
+    levels: Sequence[Level] = ()
 
     def tries(self, target: str, kind: str) -> None:
         """Another target is asked; what is known of the one before belongs to its own entry."""
@@ -113,6 +116,10 @@ class Recorder:
     def attempt(self, target: str, result: str) -> None:
         """Count a call to a provider."""
         self._metrics.attempts.child(target, result).inc()
+
+    def limited(self, route: str, limit: str) -> None:
+        """Count a request that a limit had no room for."""
+        self._metrics.limited.child(route, limit).inc()
 
     def write(self, record: Record, now: float) -> None:
         """Log and count a request that has ended at ``now``."""

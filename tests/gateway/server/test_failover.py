@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway import sse
-from sluice_gateway.pipeline import MAX_ERROR_BYTES
+from sluice_gateway.asking import MAX_ERROR_BYTES
 from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH
 from tests.support.gateway import CHAT, HELLO, gateway, loaded, provider, route
 from tests.support.upstream import (

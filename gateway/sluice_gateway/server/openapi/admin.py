@@ -84,6 +84,14 @@ CHAPTER = Chapter(
             groups=("admin",),
             internal=True,
         ),
+        "/admin/limits": Operation(
+            name="adminLimits",
+            summary="How full the limits of routes are; those of a consumer too when it is named.",
+            method="get",
+            answers=answering("AdminLimits"),
+            groups=("admin",),
+            internal=True,
+        ),
         "/admin/breakers": Operation(
             name="adminBreakers",
             summary="Each circuit breaker; those that are not closed first.",
@@ -150,6 +158,7 @@ CHAPTER = Chapter(
             },
             ("provider", "vendor", "routes"),
         ),
+        "AdminLimits": record({"limits": array(_LEVEL), "more": whole()}, ("limits",)),
         "AdminBreakers": record({"breakers": array(ref("Breaker")), "more": whole()}, ("breakers",)),
         "Breaker": _BREAKER,
         "Overridden": record(

@@ -1,0 +1,139 @@
+"""What this process knows of its targets, and keeps for them: breakers, their providers' limits, figures, health."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from sluice_gateway.limits.contract import Used
+from sluice_gateway.limits.gate import Gates, Pass
+from sluice_gateway.providers.adapter import FaultKind
+from sluice_gateway.providers.provider import Provider
+from sluice_gateway.resilience.breaker import Breaker
+from sluice_gateway.resilience.breakers import Breakers, verdict_of
+from sluice_gateway.resilience.retries import RetryBudgets
+from sluice_gateway.routing.standing import Expected, Standing
+from sluice_gateway.routing.table import Target
+from sluice_gateway.telemetry.record import Record
+from sluice_gateway.telemetry.target_figures import SERVED, TargetFigures
+from sluice_gateway.upstream import Answer
+
+_WELL = Standing()
+_LONGEST_PAUSE = 60.0
+"""Seconds, whatever a provider asks for: another pod's key or a new minute may have changed it."""
+_MOST_PAUSES = 4096
+
+
+class Closed(Exception):
+    """A target's breaker has closed it to requests for ``wait`` seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("circuit breaker open")
+        self.wait = wait
+
+
+class Entry(NamedTuple):
+    """A request's place at a target, until it leaves it."""
+
+    target: Target
+    model: str
+    breaker: Breaker
+    entered: int
+    place: Pass
+    asked: float
+
+
+class Fleet:
+    """All targets of the process.
+
+    ``doubtful`` says why a provider (``namespace/name``) is asked after all others, "" when it is not; ``passed`` is
+    told of each that has served, and when. ``clock`` gives seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        breakers: Breakers,
+        gates: Gates,
+        figures: TargetFigures,
+        clock: Callable[[], float],
+        *,
+        doubtful: Callable[[str], str] = lambda _: "",
+        passed: Callable[[str, float], None] = lambda *_: None,
+    ) -> None:
+        self.breakers = breakers
+        self.gates = gates
+        self.figures = figures
+        self.budgets = RetryBudgets()
+        self._clock = clock
+        self._doubtful = doubtful
+        self._passed = passed
+        self._pauses: dict[tuple[str, str], float] = {}
+
+    def keep(self, providers: Iterable[Provider]) -> None:
+        """After a new configuration: what is kept for providers that are no more, or whose policies changed."""
+        kept = {provider.resource for provider in providers}
+        self.breakers.keep(kept)
+        self.budgets.keep(kept)
+        self.gates.keep(kept)
+
+    def look(self, target: Target, model: str, tokens: int) -> Standing:
+        """How a target stands now. Follows ``routing.standing.Look``."""
+        provider, now = target.provider, self._clock()
+        breaker = self.breakers.find(provider.resource, model)
+        if breaker is not None and (wait := breaker.wait(now)) > 0:
+            return Standing(closed=f"circuit breaker open for {wait:.0f} s", wait=wait)
+        if (wait := self.gates.of(provider).wait(tokens, now, model)) > 0:
+            return Standing(full=f"the provider's limits have no room for {wait:.1f} s", wait=wait)
+        if self._pauses and (wait := self._pauses.get((provider.resource, model), 0.0) - now) > 0:
+            return Standing(full=f"the provider asked to wait, for {wait:.1f} s more", wait=wait)
+        if why := self._doubtful(provider.resource):
+            return Standing(doubtful=why)
+        return _WELL
+
+    def expect(self, target: Target, model: str) -> Expected:
+        """What a call is expected to take. Follows ``routing.standing.Expect``."""
+        return self.figures.expected(target.provider.resource, model, self._clock())
+
+    async def enter(self, target: Target, model: str, consumer: str, tokens: int, until: float | None) -> Entry:
+        """Take a place, within the provider's limits: now, or by ``until``. Raises limits.gate.Full, Closed."""
+        provider = target.provider
+        place = await self.gates.of(provider).enter(consumer, tokens, model, until=until)
+        now = self._clock()
+        breaker = self.breakers.of(provider.resource, model, provider.breaker)
+        entered = breaker.enter(now)
+        if not entered:
+            place.leave(Used())
+            raise Closed(breaker.wait(now))
+        return Entry(target, model, breaker, entered, place, now)
+
+    def leave(self, entry: Entry, result: str, record: Record, retry_after: float | None) -> None:
+        """A request has left its place, with a FaultKind, SERVED or LEFT as its ``result``."""
+        target, now, usage = entry.target, self._clock(), record.usage
+        provider, first_byte = target.provider, record.first_byte
+        if first_byte is not None and first_byte < entry.asked:  # that of an attempt before
+            first_byte = None
+        if result == FaultKind.RATE_LIMITED and retry_after:
+            self._pause(provider.resource, entry.model, now + min(retry_after, _LONGEST_PAUSE))
+        took = None if first_byte is None else first_byte - entry.asked
+        verdict = verdict_of(result, took, provider.breaker)
+        entry.breaker.leave(verdict, now, entry.entered)
+        entry.place.leave(Used(usage.total if usage else 0))
+        if result == SERVED:
+            self._passed(provider.resource, now)
+        self.figures.note(
+            provider.resource,
+            entry.model,
+            result,
+            asked=entry.asked,
+            first_byte=first_byte,
+            now=now,
+            tokens=usage.completion if usage and result == SERVED else 0,
+            stream=record.stream,
+        )
+
+    def heed(self, entry: Entry, answer: Answer) -> None:
+        """An answer's head has come: what it says of the provider's own limits holds for ours too."""
+        entry.place.gate.heed(answer.header, self._clock(), entry.model)
+
+    def _pause(self, provider: str, model: str, until: float) -> None:
+        if len(self._pauses) >= _MOST_PAUSES:
+            self._pauses.clear()
+        self._pauses[provider, model] = until
