@@ -53,7 +53,7 @@ class Alerts:
         self._told: dict[Subject, _Told] = {}
 
     def event(self, kind: Kind, **fields: Field) -> None:
-        """Something has happened. ``fields`` hold no secret; None of them is called ``kind``.
+        """Something has happened. ``fields`` hold no secret; none of them is called ``kind``.
 
         What was just told is not told again. What is news, but was told within the last minute before something else
         of its subject, is told when the minute is over, if it still holds: so the last that is heard is true.
