@@ -101,7 +101,9 @@ class _InWindow:
 
 
 class _Bucket:
-    """``taken`` is what it lacks of being full, as it was ``at``."""
+    """``taken`` is what it lacks of being full, as it was ``at``. Once it is full, another takes its place: what was
+    taken from this one has come back then, and is not given back again.
+    """
 
     __slots__ = ("at", "limit", "taken")
 
@@ -186,10 +188,11 @@ class LocalStore:
             if unit is Unit.PLACES:
                 counter.correct(-charge.amount, now)
             elif unit is Unit.TOKENS:
-                if isinstance(counter, _Bucket):  # it may have been dropped when it was full
-                    self._buckets.setdefault(_name(charge.limit), counter).correct(used.tokens - charge.amount, now)
+                more = used.tokens - charge.amount
+                if more > 0 and charge.limit.span is None:
+                    self._bucket(charge.limit, now).correct(more, now)
                 else:
-                    counter.correct(used.tokens - charge.amount, now)
+                    counter.correct(more, now)
 
     def drain(self) -> list[Counted]:
         """All that was counted and not drained before, for another store to add; the counts begin anew. Places stay:
@@ -229,7 +232,7 @@ class LocalStore:
     def _bucket(self, limit: Limit, now: float) -> _Bucket:
         name = _name(limit)
         found = self._buckets.get(name)
-        if found is None:
+        if found is None or not found.fill(now):
             if len(self._buckets) >= self._many_buckets:
                 self._drop_full_buckets(now)
             found = self._buckets[name] = _Bucket(limit, now)

@@ -1,6 +1,7 @@
 """Counting in memory: at the edges of each limit, and against a model that keeps every request in mind."""
 
 import math
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime
@@ -189,6 +190,18 @@ class TestBuckets:
         assert take(store, (BUCKET, 100))
         assert refused(store, (BUCKET, 1))
 
+    def test_what_has_come_back_by_itself_is_not_given_back_again(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        none, some, more = take(store, (BUCKET, 30)), take(store, (BUCKET, 10)), take(store, (BUCKET, 20))
+        wall.now += 35.9
+        store.settle(some, Used(0))
+        take(store, (BUCKET, 50))
+        store.settle(none, Used(0))
+        assert left(store, BUCKET) == 50
+        store.settle(more, Used(21))
+        assert left(store, BUCKET) == 49
+
     def test_what_was_used_beyond_it_is_waited_for(self) -> None:
         wall = Wall()
         store = LocalStore(wall)
@@ -373,12 +386,13 @@ STEPS = st.lists(
 
 
 class Request:
-    """What a request has taken, of each limit, and when."""
+    """What a request has taken, of each limit, and when; of buckets, how often they had been full before."""
 
     def __init__(self, charges: list[Charge], at: float) -> None:
         self.at = at
         self.reserved = dict(charges)
         self.taken = dict(charges)
+        self.fillings: dict[Limit, int] = {}
 
 
 class Model:
@@ -387,11 +401,12 @@ class Model:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.buckets: dict[Limit, Fraction] = {}
+        self.fillings: Counter[Limit] = Counter()
         self.wall = NOON
 
     def used(self, asked: Limit) -> Fraction:
-        if asked in self.buckets:
-            return self.buckets[asked]
+        if asked.unit is not Unit.PLACES and asked.span is None:
+            return self.buckets.get(asked, Fraction(0))
         since = bounds(asked.span, asked.zone, self.wall)[0] if asked.span else -math.inf
         return Fraction(sum(one.taken.get(asked, 0) for one in self.requests if one.at >= since))
 
@@ -401,7 +416,8 @@ class Model:
     def take(self, charges: list[Charge]) -> Request:
         request = Request(charges, self.wall)
         for asked, amount in charges:
-            self._fill(asked, amount)
+            self._take(asked, amount)
+            request.fillings[asked] = self.fillings[asked]
         self.requests.append(request)
         return request
 
@@ -409,18 +425,23 @@ class Model:
         for asked, amount in request.reserved.items():
             if asked.unit is Unit.TOKENS:
                 request.taken[asked] = used
-                self._fill(asked, used - amount)
+                if used > amount or self.fillings[asked] == request.fillings[asked]:
+                    self._take(asked, used - amount)
             elif asked.unit is Unit.PLACES:
                 request.taken[asked] = 0
 
     def wait(self, quarters: int) -> None:
         self.wall += quarters / 4
         for asked in self.buckets:
-            self._fill(asked, -Fraction(quarters, 4) * asked.most / 60)
+            self._add(asked, -Fraction(quarters, 4) * asked.most / 60)
 
-    def _fill(self, asked: Limit, amount: int | Fraction) -> None:
+    def _take(self, asked: Limit, amount: int) -> None:
         if asked.unit is not Unit.PLACES and asked.span is None:
-            self.buckets[asked] = max(Fraction(0), self.buckets.get(asked, Fraction(0)) + amount)
+            self.fillings[asked] += not self.used(asked)
+            self._add(asked, amount)
+
+    def _add(self, asked: Limit, amount: int | Fraction) -> None:
+        self.buckets[asked] = max(Fraction(0), self.buckets.get(asked, Fraction(0)) + amount)
 
     def overshoot_is_the_error_of_estimates(self, asked: Limit) -> bool:
         since = bounds(asked.span, asked.zone, self.wall)[0] if asked.span else self.wall
