@@ -23,7 +23,7 @@ class Report:
         figures: TargetFigures,
         discovery: Discovery,
         clock: Callable[[], float],
-        troubles: Troubles | None = None,
+        troubles: Troubles,
     ) -> None:
         self._figures = figures
         self._discovery = discovery
@@ -48,6 +48,6 @@ class Report:
             "targets": targets,
             "modelsNotOffered": self._discovery.missing(),
             "discovery": self._discovery.described(),
-            **(self._troubles.described() if self._troubles is not None else {}),
+            **self._troubles.described(),
         }
         return json_reply(msgspec.json.encode(document), CIMultiDict({"content-type": JSON, "server": "sluice"}))

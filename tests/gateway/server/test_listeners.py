@@ -25,6 +25,8 @@ async def test_applications_do_not_reach_the_internal_paths() -> None:
         for path in INTERNAL:
             assert await status(sluice, sluice.url + path) == 404
             assert await status(sluice, sluice.internal_url + path) == 200
+        assert await status(sluice, sluice.url + "/admin/breakers") == 404
+        assert await status(sluice, sluice.internal_url + "/admin/breakers") == 403
         for path in ("/health", "/ready"):
             assert await status(sluice, sluice.url + path) == await status(sluice, sluice.internal_url + path) == 200
 
@@ -39,7 +41,7 @@ async def test_the_api_is_not_on_the_internal_listener() -> None:
 async def test_one_listener_serves_all() -> None:
     async with gateway(MOCK) as sluice:
         assert sluice.url == sluice.internal_url
-        for path in (*INTERNAL, "/health", "/ready", "/v1/models"):
+        for path in (*INTERNAL, "/admin/breakers", "/health", "/ready", "/v1/models"):
             assert await status(sluice, sluice.url + path) == 200
 
 

@@ -17,27 +17,34 @@ from sluice_gateway.server.openapi.schemas import (
 )
 
 _PROVIDER = text("namespace/name of its ProviderPolicy.", example="default/openai")
-_STATE = text(values=("closed", "open", "half_open"))
+_MORE = whole("How many more there are than are shown.")
 _BREAKER = record(
     {
         "provider": _PROVIDER,
         "model": text("The provider's name of it."),
-        "state": _STATE,
+        "state": text(values=("closed", "open", "half_open")),
         "secondsLeft": whole("Until the state ends of itself; 0 where no time is set."),
         "byHand": flag("Whether somebody has set it."),
         "failures": whole("In the policy's window."),
+        "opened": whole("How often it has opened by itself."),
     },
-    ("provider", "model", "state", "secondsLeft", "byHand"),
+    ("provider", "model", "state", "secondsLeft", "byHand", "failures", "opened"),
 )
-_FIGURES = record(
+_PERCENTILES = record({"p50": whole(), "p95": whole()}, ("p50", "p95"))
+_TARGET = record(
     {
         "model": text("The provider's name of it."),
-        "health": text(values=("healthy", "degraded", "unhealthy")),
-        "successRate": number("From 0 to 1."),
+        "routes": array(text(), "namespace/name of those that lead to it."),
+        "moreRoutes": _MORE,
+        "health": optional(text(values=("healthy", "degraded", "unhealthy"))),
+        "successRate": optional(number("From 0 to 1.")),
         "averageLatencyMilliseconds": optional(whole("To the first byte.")),
+        "firstByteMilliseconds": optional(_PERCENTILES),
+        "totalMilliseconds": optional(_PERCENTILES),
         "attempts": whole(),
     },
-    ("model", "health", "successRate", "attempts"),
+    ("model", "routes", "health", "successRate", "attempts"),
+    "One model of a provider, and how it has fared lately in this pod; null where nothing was seen.",
 )
 _LEVEL = record(
     {
@@ -45,28 +52,51 @@ _LEVEL = record(
         "name": text("Its name there."),
         "consumer": text('"" where all share it.'),
         "unit": text(values=("requests", "tokens", "concurrent")),
+        "window": optional(text("minute, hour, day or month; null where a limit fills up steadily.")),
         "most": whole(),
-        "remaining": whole(),
-        "resetSeconds": number("Until it is whole again."),
+        "remaining": optional(whole("Null where it can't be told: of what runs at the same time.")),
+        "resetSeconds": optional(number("Until it is whole again.")),
     },
-    ("holder", "unit", "most", "remaining"),
+    ("holder", "name", "consumer", "unit", "window", "most", "remaining", "resetSeconds"),
+)
+_PROVIDER_FACTS = record(
+    {
+        "provider": _PROVIDER,
+        "vendor": text(),
+        "routes": array(text(), "namespace/name of those that may ask it."),
+        "moreRoutes": _MORE,
+        "health": optional(record(description="How its checks went, the last ones included.")),
+        "targets": array(ref("AdminTarget")),
+        "breakers": array(ref("Breaker")),
+        "limits": array(ref("Level"), "Of its policy."),
+        "requests": optional(record({"inside": whole("Under way."), "waiting": whole("In line.")})),
+        "discovery": optional(record(description="How asking for its models went.")),
+    },
+    ("provider", "vendor", "routes", "health", "targets", "breakers", "limits", "requests", "discovery"),
 )
 
 
-def _override(name: str, summary: str, description: str, *, timed: bool) -> Operation:
-    seconds = {"seconds": whole("For how long.", least=1, most=LONGEST_SECONDS)} if timed else {}
+def _named(name: str, why: str) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": why, "schema": {"type": "string"}}
+
+
+def _override_body(*, timed: bool) -> Schema:
     members: dict[str, Schema] = {
         "provider": _PROVIDER,
         "model": text("The provider's name of it; absent: all of the provider's."),
-        **seconds,
     }
-    needed = ("provider", "seconds") if timed else ("provider",)
+    if timed:
+        members["seconds"] = whole("For how long.", least=1, most=LONGEST_SECONDS)
+    return asked(members, [name for name in members if name != "model"])
+
+
+def _override(name: str, summary: str, description: str = "", *, timed: bool = True) -> Operation:
     example = {"provider": "default/openai", "model": "gpt-4o-mini"} | ({"seconds": 600} if timed else {})
     return Operation(
         name=name,
         summary=summary,
         description=description,
-        body=asked(members, needed),
+        body=ref("BreakerOverride" if timed else "BreakerReset"),
         answers=answering("Overridden"),
         groups=("admin", "body", "object"),
         internal=True,
@@ -81,7 +111,8 @@ CHAPTER = Chapter(
             summary="Each provider: health, targets, breakers, limits and what it lists.",
             method="get",
             answers=answering("AdminProviders"),
-            groups=("admin",),
+            groups=("admin", "named"),
+            parameters=(_named("provider", "namespace/name of the one that is wanted."),),
             internal=True,
         ),
         "/admin/limits": Operation(
@@ -89,7 +120,11 @@ CHAPTER = Chapter(
             summary="How full the limits of routes are; those of a consumer too when it is named.",
             method="get",
             answers=answering("AdminLimits"),
-            groups=("admin",),
+            groups=("admin", "named"),
+            parameters=(
+                _named("route", "namespace/name of the one that is wanted."),
+                _named("consumer", "The name of a caller's key."),
+            ),
             internal=True,
         ),
         "/admin/breakers": Operation(
@@ -104,33 +139,22 @@ CHAPTER = Chapter(
             "openBreakers",
             "Send nothing to a target for a while.",
             "An override for a stated time; resources stay as they are.",
-            timed=True,
         ),
         "/admin/breakers/close": _override(
             "closeBreakers",
             "Send requests to a target for a while, whatever becomes of them.",
             "An override for a stated time; resources stay as they are.",
-            timed=True,
         ),
         "/admin/breakers/reset": _override(
             "resetBreakers",
             "Forget a target's failures, and overrides of it.",
-            "",
             timed=False,
         ),
         "/admin/explain": Operation(
             name="explain",
             summary="What would happen to a request now, and why.",
             description="Nothing is sent to a provider, and nothing is counted.",
-            body=asked(
-                {
-                    "request": record(description="What a caller would send."),
-                    "shape": text("The endpoint that it would be sent to; chat when absent.", values=tuple(Shape)),
-                    "strategy": text("The header x-routing-strategy."),
-                    "consumer": text("The name of the caller's key."),
-                },
-                ("request",),
-            ),
+            body=ref("Question"),
             answers=answering("Explanation"),
             groups=("admin", "body"),
             internal=True,
@@ -138,48 +162,47 @@ CHAPTER = Chapter(
         ),
     },
     schemas={
-        "AdminProviders": record(
-            {
-                "providers": array(ref("AdminProvider")),
-                "more": whole("How many more there are than are shown."),
-            },
-            ("providers",),
-        ),
-        "AdminProvider": record(
-            {
-                "provider": _PROVIDER,
-                "vendor": text(),
-                "routes": array(text(), "namespace/name of those that name it."),
-                "health": optional(record(description="How its checks went, the last ones included.")),
-                "targets": array(_FIGURES),
-                "breakers": array(ref("Breaker")),
-                "limits": array(_LEVEL),
-                "discovery": optional(record(description="How asking for its models went.")),
-            },
-            ("provider", "vendor", "routes"),
-        ),
-        "AdminLimits": record({"limits": array(_LEVEL), "more": whole()}, ("limits",)),
-        "AdminBreakers": record({"breakers": array(ref("Breaker")), "more": whole()}, ("breakers",)),
+        "AdminProviders": record({"providers": array(ref("AdminProvider")), "more": _MORE}, ("providers", "more")),
+        "AdminProvider": _PROVIDER_FACTS,
+        "AdminTarget": _TARGET,
+        "AdminLimits": record({"limits": array(ref("Level")), "more": _MORE}, ("limits", "more")),
+        "Level": _LEVEL,
+        "AdminBreakers": record({"breakers": array(ref("Breaker")), "more": _MORE}, ("breakers", "more")),
         "Breaker": _BREAKER,
+        "BreakerOverride": _override_body(timed=True),
+        "BreakerReset": _override_body(timed=False),
         "Overridden": record(
             {
                 "action": text(values=("open", "close", "reset")),
                 "provider": _PROVIDER,
                 "models": array(text(), "Those that this pod knows of."),
+                "moreModels": _MORE,
                 "until": optional(text("When the override ends, in UTC.")),
                 "scope": text("Which pods it holds for.", values=("gateway", "pod")),
                 "note": text("The same in words."),
             },
             ("action", "provider", "models", "until", "scope", "note"),
         ),
+        "Question": asked(
+            {
+                "request": record(description="What a caller would send."),
+                "shape": text("The endpoint that it would be sent to; chat when absent.", values=tuple(Shape)),
+                "strategy": text("The header x-routing-strategy."),
+                "consumer": text("The name of the caller's key."),
+            },
+            ("request",),
+        ),
         "Explanation": record(
             {
                 "model": text(),
-                "answer": text(),
-                "because": text(),
+                "route": optional(text("namespace/name of the one that serves it.")),
+                "strategy": text(),
                 "targets": array(record(), "Each with its reason, and its score where the strategy has any."),
+                "answer": text("Who would be asked first, or the status and code of the error."),
+                "because": text(),
+                "param": optional(text("The field at fault.")),
             },
-            ("model", "answer", "because"),
+            ("answer", "because"),
         ),
     },
 )

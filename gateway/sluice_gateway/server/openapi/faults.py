@@ -23,6 +23,7 @@ from sluice_gateway.errors import (
     RateLimitExceeded,
     RequestTimeout,
     RequestTooLarge,
+    StrategyNotAllowed,
     UnsupportedMediaType,
     UnsupportedParameter,
     UpstreamTimedOut,
@@ -40,6 +41,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
         UnsupportedParameter,
         ParameterOutOfRange,
         ContextLengthExceeded,
+        StrategyNotAllowed,
         ModelNotFound,
         RateLimitExceeded,
         ProviderError,
@@ -52,6 +54,7 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "probe": (NotReady,),
     "admin": (AdminClosed, InvalidAPIKey, NotReady),
     "object": (ParameterOutOfRange, NotFound),
+    "named": (CallerError, NotFound),
 }
 EVERYWHERE: tuple[Kind, ...] = (GatewayError,)
 """A defect of the gateway's own."""

@@ -82,8 +82,11 @@ _REPORT = record(
         "targets": array(record(), "Targets that were asked lately, and how that went."),
         "modelsNotOffered": array(record(), "Targets whose model their provider does not list."),
         "discovery": array(record(), "How asking providers for their models went."),
+        "breakers": array(record(), "Targets whose circuit breaker is not closed, and the routes that they concern."),
+        "unhealthy": array(record(), "Providers that fail their health checks, why, and the routes."),
+        "rejected": array(record(), "Providers that refuse the gateway's key, and the routes."),
     },
-    ("targets", "modelsNotOffered"),
+    ("targets", "modelsNotOffered", "breakers", "unhealthy", "rejected"),
 )
 
 CHAPTER = Chapter(

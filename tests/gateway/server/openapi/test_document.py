@@ -47,7 +47,7 @@ def test_each_operation_says_what_programs_need(path: str) -> None:
     said = WHOLE["paths"][path][operation.method]
     assert said["summary"].endswith(".")
     assert {"200", "500"} <= said["responses"].keys()
-    assert (operation.body is None) == (path not in ENDPOINTS)
+    assert (operation.body is None) == (operation.method == "get")
     names = [name for name in ("id",) if f"{{{name}}}" in path]
     assert [one["name"] for one in said.get("parameters", ()) if one["in"] == "path"] == names
     if operation.example is not None:
@@ -107,12 +107,18 @@ def test_a_listener_describes_no_object_that_it_does_not_speak_of() -> None:
 
 def test_internal_paths_are_marked() -> None:
     marked = [path for path, one in WHOLE["paths"].items() if one[OPERATIONS[path].method].get("x-internal")]
-    assert marked == ["/metrics", "/internal/config", "/internal/report"]
+    admin = [path for path in OPERATIONS if path.startswith("/admin/")]
+    assert marked == ["/metrics", "/internal/config", "/internal/report", *admin]
 
 
 def test_keys_are_asked_of_applications_alone() -> None:
-    keyed = {path for path, one in WHOLE["paths"].items() if "security" in one[OPERATIONS[path].method]}
-    assert keyed == {*ENDPOINTS, "/v1/models", "/v1/models/{id}"}
+    ways: dict[str, list[str]] = {}
+    for path, one in WHOLE["paths"].items():
+        ways[path] = [way for said in one[OPERATIONS[path].method].get("security", ()) for way in said]
+    assert {path for path, way in ways.items() if way == ["bearer", "apiKey"]} == {
+        *(*ENDPOINTS, "/v1/models", "/v1/models/{id}")
+    }
+    assert all((way == ["adminToken"]) == path.startswith("/admin/") for path, way in ways.items())
 
 
 def test_members_of_requests_may_be_null_unless_they_are_needed() -> None:

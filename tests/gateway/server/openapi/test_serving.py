@@ -17,7 +17,11 @@ from tests.support.gateway import gateway, provider, route
 from tests.support.upstream import json_answer, says, serve
 
 MOCK = provider("mock") + route("chat", "mock")
-INTERNAL = {"/metrics", "/internal/config", "/internal/report"}
+INTERNAL = {
+    *("/metrics", "/internal/config", "/internal/report"),
+    *("/admin/providers", "/admin/limits", "/admin/explain", "/admin/breakers"),
+    *("/admin/breakers/open", "/admin/breakers/close", "/admin/breakers/reset"),
+}
 OF_BOTH = {"/health", "/ready", "/openapi.json", "/docs"}
 
 
