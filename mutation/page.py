@@ -46,7 +46,8 @@ def keep(sections: Mapping[str, str], page: Path = PAGE) -> None:
 
 def _reason(mutant: Mutant, config: Mapping[str, Any]) -> str | None:
     for survivor in config.get("survivor", ()):
-        if mutant.was == survivor["was"] and mutant.now in survivor["now"]:
+        here = survivor.get("module", mutant.module) == mutant.module
+        if here and mutant.was == survivor["was"] and mutant.now in survivor["now"]:
             reason: str = survivor["why"]
             return reason
     return None

@@ -72,4 +72,6 @@ def _mutant(module: str, result: Mapping[str, Any]) -> Mutant:
     lines = (result["diff"] or "").splitlines()
     was = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
     now = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
-    return Mutant(module, " ".join(was), " ".join(now), killed=result["test_outcome"] != "survived")
+    return Mutant(
+        module, " ".join(filter(None, was)), " ".join(filter(None, now)), killed=result["test_outcome"] != "survived"
+    )

@@ -9,7 +9,10 @@ from mutation.runs import Mutant
 
 CONFIG = {
     "cosmic-ray": {"module-path": ["a.py", "b.py"]},
-    "survivor": [{"was": "x = 1", "now": ["x = 2", "x = 0"], "why": "it is set again below"}],
+    "survivor": [
+        {"was": "x = 1", "now": ["x = 2", "x = 0"], "why": "it is set again below"},
+        {"module": "a.py", "was": "z = 1", "now": [""], "why": "nobody reads it"},
+    ],
 }
 KILLED = Mutant("a.py", "y = 1", "y = 2", killed=True)
 EXPLAINED = Mutant("b.py", "x = 1", "x = 0", killed=False)
@@ -21,7 +24,9 @@ EXPLAINED = Mutant("b.py", "x = 1", "x = 0", killed=False)
         (KILLED, False),
         (EXPLAINED, False),
         (EXPLAINED._replace(now="x = 3"), True),
-        (EXPLAINED._replace(was="z = 1"), True),
+        (EXPLAINED._replace(was="y = 1"), True),
+        (Mutant("a.py", "z = 1", "", killed=False), False),
+        (Mutant("b.py", "z = 1", "", killed=False), True),
         (EXPLAINED._replace(now="x = 3", killed=True), False),
     ],
 )

@@ -206,7 +206,6 @@ class Breaker:
 
     def _take_over(self, state: State, until: float) -> None:
         self._hand, self._hand_until = state, until
-        self._era += 1
         self._probes = self._good = 0
         self._tell(state, by_hand=True)
 
