@@ -16,6 +16,8 @@ from sluice_gateway.telemetry.target_figures import Expected
 from sluice_gateway.upstream import LeanUpstream
 from tests.support.gateway import loaded, provider, route
 
+_targets: list[Target] = []
+
 
 async def table_of(text: str) -> RoutingTable:
     """The table of some resources."""
@@ -39,16 +41,21 @@ def model(name: str, price: str | None = None, **more: Any) -> dict[str, Any]:
     return {"name": name} | pricing | more
 
 
+async def target_of() -> Target:
+    """Any target; made once, for examples by the hundred."""
+    if not _targets:
+        [target] = (await match_of(model("x"))).route.targets
+        _targets.append(target)
+    return _targets[0]
+
+
 async def options_of(*traits: Traits, weights: tuple[int, ...] = (), priorities: tuple[int, ...] = ()) -> list[Option]:
     """Options with these traits, called a, b, c, ..."""
-    match = await match_of(model("x"))
-    [one] = match.route.targets
-    found = []
+    usual, found = await target_of(), []
     for place, said in enumerate(traits):
-        weight = weights[place] if weights else 1
-        priority = priorities[place] if priorities else 0
+        weight, priority = weights[place] if weights else 1, priorities[place] if priorities else 0
         name = chr(ord("a") + place)
-        target = Target(one.provider, name, one.timeouts, weight, priority)
+        target = Target(usual.provider, name, usual.timeouts, weight, priority)
         found.append(Option(target, name, f"p/{name}", said))
     return found
 
