@@ -22,6 +22,7 @@ from sluice_gateway.telemetry.log import DefectsLogged, Logger
 
 LONGEST_SECONDS = 24 * 3600
 """What is told holds for so long at most."""
+_MOST_FIELDS = 10_000
 
 Order = Literal["open", "close", "reset"]
 
@@ -40,13 +41,20 @@ class Told(NamedTuple):
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
-    """``until`` is the server's time, epoch seconds; ``pod`` is who says it."""
+    """``said`` and ``until`` are the server's time, epoch seconds; ``pod`` is who says it."""
 
     kind: Literal["opened"] | Order
     provider: str
     model: str
+    said: float
     until: float
     pod: str
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """The fields under which it is kept, or that it empties."""
+        hint, order = (f"{what}\n{self.provider}\n{self.model}" for what in ("hint", "order"))
+        return {"opened": (hint,), "reset": (order, hint)}.get(self.kind, (order,))
 
 
 def _nothing(_said: Any) -> None: ...
@@ -80,6 +88,7 @@ class News:
         self._pod = pod
         self._logger = logger
         self._sleep = sleep
+        self._latest: dict[str, float] = {}
         self._callbacks: list[Callable[[Told], None]] = []
         self._task: asyncio.Task[None] | None = None
         self.hearing = asyncio.Event()
@@ -125,15 +134,14 @@ class News:
         seconds: float,
         answered: Answered = _nothing,
     ) -> None:
-        until = self._link.now() + min(seconds, LONGEST_SECONDS)
-        message = _encode(_Message(kind, provider, model, until, self._pod))
-        hint, order = (f"{who}\n{provider}\n{model}" for who in ("hint", "order"))
+        now = self._link.now()
+        message = _Message(kind, provider, model, now, now + min(seconds, LONGEST_SECONDS), self._pod)
         if kind == "reset":
-            self._link.ask(("HDEL", self._kept, hint, order), _nothing)
+            self._link.ask(("HDEL", self._kept, *message.concerns), _nothing)
         else:
-            self._link.ask(("HSET", self._kept, hint if kind == "opened" else order, message), _nothing)
+            self._link.ask(("HSET", self._kept, *message.concerns, _encode(message)), _nothing)
             self._link.ask(("PEXPIRE", self._kept, LONGEST_SECONDS * 1000), _nothing)
-        self._link.ask(("PUBLISH", self._channel, message), answered)
+        self._link.ask(("PUBLISH", self._channel, _encode(message)), answered)
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
@@ -175,9 +183,18 @@ class News:
         seconds = min(message.until - self._link.now(), LONGEST_SECONDS)
         if seconds <= 0 and message.kind != "reset":
             return False
-        if message.pod != self._pod:
+        if message.pod != self._pod and self._is_new(message):
             told = Told(message.kind, message.provider, message.model, max(0.0, seconds))
             for callback in self._callbacks:
                 with DefectsLogged(self._logger, "taking news of another pod"):
                     callback(told)
+        return True
+
+    def _is_new(self, message: _Message) -> bool:
+        """Whether nothing later was heard of it. What is kept may come twice, and after what was said since."""
+        if any(message.said <= self._latest.get(field, 0.0) for field in message.concerns):
+            return False
+        if len(self._latest) > _MOST_FIELDS:
+            self._latest.clear()
+        self._latest.update(dict.fromkeys(message.concerns, message.said))
         return True
