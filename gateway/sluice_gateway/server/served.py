@@ -1,7 +1,7 @@
 """Which routes lead to which targets: one routing table, looked up from its providers' side."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.routing.table import Route, RoutingTable, Target
@@ -16,32 +16,31 @@ class Served:
     def __init__(self, table: RoutingTable) -> None:
         self.table = table
         self.providers: dict[str, Provider] = {provider.resource: provider for provider in table.providers}
-        self._routes: defaultdict[str, set[str]] = defaultdict(set)
-        self._models: defaultdict[str, defaultdict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        self._passing: defaultdict[str, set[str]] = defaultdict(set)  # names that targets pass on, by provider
-        self._wanted: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # routes that ask who offers a name,
-        self._prefixes: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)  # or names with a prefix
+        self._routes: dict[str, list[str]] = {}
+        self._models: dict[str, dict[str, list[str]]] = {}
+        self._passing: dict[str, list[tuple[str, ...]]] = {}  # names that targets pass on
+        self._wanted: dict[tuple[str, str], list[str]] = {}  # routes that ask who offers a name,
+        self._prefixes: dict[str, list[tuple[str, str]]] = {}  # or names with a prefix
         for route in table.routes:
             for target in route.targets:
-                self._add(route, target)
+                self._add(route, target.provider.resource, target.model)
             if route.offers is not None:
                 self._add_asking(route.label, route.models)
+
+    def _add(self, route: Route, provider: str, model: str | None) -> None:
+        self._routes.setdefault(provider, []).append(route.label)
+        if model is not None:
+            self._models.setdefault(provider, {}).setdefault(model, []).append(route.label)
+        else:
+            self._passing.setdefault(provider, []).append(route.models)
 
     def _add_asking(self, route: str, names: Iterable[str]) -> None:
         home = _namespace(route)
         for name in names:
             if name.endswith("*"):
-                self._prefixes[home].append((name[:-1], route))
+                self._prefixes.setdefault(home, []).append((name[:-1], route))
             else:
-                self._wanted[home, name].add(route)
-
-    def _add(self, route: Route, target: Target) -> None:
-        provider = target.provider.resource
-        self._routes[provider].add(route.label)
-        if target.model is not None:
-            self._models[provider][target.model].add(route.label)
-        else:
-            self._passing[provider].update(route.models)
+                self._wanted.setdefault((home, name), []).append(route)
 
     def routes_of(self, provider: str) -> list[str]:
         """The routes that may ask a provider, in order."""
@@ -49,7 +48,7 @@ class Served:
 
     def routes_to(self, provider: str, model: str) -> list[str]:
         """The routes that may ask a provider for a model of its own, in order."""
-        found = set(self._models[provider][model]) if model in self._models.get(provider, ()) else set()
+        found = set(self._models.get(provider, {}).get(model, ()))
         match = self.table.match(model)  # for targets that pass the requested name on
         if match is not None and any(_passes(target, provider, model) for target in match.route.targets_for(model)):
             found.add(match.route.label)
@@ -57,7 +56,7 @@ class Served:
 
     def named_models(self, provider: str) -> set[str]:
         """The models of a provider that targets name, or that routes do whose targets pass the name on."""
-        passed = (name for name in self._passing.get(provider, ()) if not name.endswith("*"))
+        passed = (name for name in self._passed(provider) if not name.endswith("*"))
         return {*self._models.get(provider, ()), *passed}
 
     def models_of(self, provider: str) -> set[str]:
@@ -65,13 +64,16 @@ class Served:
         without naming it.
         """
         found = self.named_models(provider)
-        if provider in self.providers and (self._passing.get(provider) or self._asking(provider)):
+        if provider in self.providers and (provider in self._passing or self._asking(provider)):
             found |= self.providers[provider].offered()
         return found
 
     def takes_any_model(self, provider: str) -> bool:
         """Whether callers choose the names of some of its models."""
-        return any(name.endswith("*") for name in self._passing.get(provider, ()))
+        return any(name.endswith("*") for name in self._passed(provider))
+
+    def _passed(self, provider: str) -> Iterator[str]:
+        return chain.from_iterable(self._passing.get(provider, ()))
 
     def _asking(self, provider: str) -> set[str]:
         """The routes without targets that ask a provider: those of its namespace that serve a name which it offers."""

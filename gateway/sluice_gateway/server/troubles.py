@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice_gateway.resilience.breaker import State
 from sluice_gateway.resilience.breakers import Breakers
-from sluice_gateway.server.served import Served, Serving
+from sluice_gateway.server.served import Serving
 
 MOST_ENTRIES = 200
 """Of each kind: callers choose the models of targets that name none, and the operator asks each pod for this."""
@@ -28,23 +28,23 @@ class Troubles:
 
     def described(self) -> dict[str, list[Trouble]]:
         """By kinds, as /internal/report shows it. A provider whose key is refused is in one of them alone."""
-        served = self._serving.now()
         health = self._health()
         return {
-            "breakers": [*islice(self._not_closed(served), MOST_ENTRIES)],
+            "breakers": [*islice(self._not_closed(), MOST_ENTRIES)],
             "unhealthy": [
-                {"provider": one["provider"], "reason": one["reason"], "routes": _routes(served, one["provider"])}
+                {"provider": one["provider"], "reason": one["reason"], "routes": self._routes(one["provider"])}
                 for one in islice(filter(_is_unhealthy, health), MOST_ENTRIES)
             ],
             "rejected": [
-                {"provider": one["provider"], "routes": _routes(served, one["provider"])}
+                {"provider": one["provider"], "routes": self._routes(one["provider"])}
                 for one in islice(filter(_is_rejected, health), MOST_ENTRIES)
             ],
         }
 
-    def _not_closed(self, served: Served | None) -> Iterable[Trouble]:
+    def _not_closed(self) -> Iterable[Trouble]:
         found = [one for one in self._breakers.all(self._clock()) if one.state is not State.CLOSED]
         for one in sorted(found, key=lambda one: one.state is not State.OPEN):
+            served = self._serving.now()
             yield {
                 "provider": one.provider,
                 "model": one.model,
@@ -54,6 +54,10 @@ class Troubles:
                 "routes": served.routes_to(one.provider, one.model) if served is not None else [],
             }
 
+    def _routes(self, provider: str) -> list[str]:
+        served = self._serving.now()
+        return served.routes_of(provider) if served is not None else []
+
 
 def _is_unhealthy(one: Mapping[str, Any]) -> bool:
     return one["state"] == "unhealthy" and not _is_rejected(one)
@@ -61,7 +65,3 @@ def _is_unhealthy(one: Mapping[str, Any]) -> bool:
 
 def _is_rejected(one: Mapping[str, Any]) -> bool:
     return bool(one["credentialsRejected"])
-
-
-def _routes(served: Served | None, provider: str) -> list[str]:
-    return served.routes_of(provider) if served is not None else []

@@ -8,7 +8,7 @@ from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.admin.documents import some
 from sluice_gateway.server.admin.questions import Override
-from sluice_gateway.server.served import Served
+from sluice_gateway.server.served import Serving
 from sluice_gateway.state.news import Order, Told
 
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -30,25 +30,28 @@ class Overrides:
     def __init__(self, breakers: Breakers, clock: Callable[[], float]) -> None:
         self._breakers = breakers
         self._clock = clock
-        self._served: Served | None = None
+        self._table: RoutingTable | None = None
+        self._serving = Serving(lambda: self._table)
         self._active: dict[tuple[str, str | None], _Active] = {}
 
     def follow(self, table: RoutingTable) -> None:
         """A new configuration is served."""
-        self._served, now = Served(table), self._clock()
+        self._table, now = table, self._clock()
         self._active = {key: active for key, active in self._active.items() if active.until > now}
+        if not self._active:
+            return
         there = {(one.provider, one.model) for one in self._breakers.all(now)}
         for (provider, model), active in self._active.items():  # in the order in which they were asked for
             self._set(active, provider, [one for one in self._models(provider, model) if (provider, one) not in there])
 
     def check(self, asked: Override) -> None:
         """Raises NotFound for a provider or a model that there is not, with the names of those that there are."""
-        if self._served is None:
+        served = self._serving.now()
+        if served is None:
             raise NotFound("no configuration has been loaded, so there is no provider", param="provider")
-        providers = self._served.providers
-        if asked.provider not in providers:
-            raise NotFound(f"there is no provider {asked.provider!r}, only {some(providers)}", param="provider")
-        if asked.model is None or self._served.takes_any_model(asked.provider):
+        if asked.provider not in served.providers:
+            raise NotFound(f"there is no provider {asked.provider!r}, only {some(served.providers)}", param="provider")
+        if asked.model is None or served.takes_any_model(asked.provider):
             return
         known = self._models(asked.provider, None)
         if asked.model not in known:
@@ -87,10 +90,12 @@ class Overrides:
         if model is not None:
             return {model}
         asked = {one.model for one in self._breakers.all(self._clock()) if one.provider == provider}
-        return asked | (self._served.models_of(provider) if self._served is not None else set())
+        served = self._serving.now()
+        return asked | served.models_of(provider) if served is not None else asked
 
     def _set(self, active: _Active, provider: str, models: Iterable[str]) -> None:
-        known = self._served.providers.get(provider) if self._served is not None else None
+        served = self._serving.now()
+        known = served.providers.get(provider) if served is not None else None
         if known is not None:
             for model in models:
                 breaker = self._breakers.of(provider, model, known.breaker)

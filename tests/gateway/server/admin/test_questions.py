@@ -1,15 +1,19 @@
 """Bodies of admin requests: what is not exactly right is refused by name."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sluice_gateway.calls import Shape
 from sluice_gateway.errors import CallerError, InvalidJSON, ParameterOutOfRange
 from sluice_gateway.server.admin.questions import Override, Question, read_override, read_question
 
 OPEN: dict[str, Any] = {"provider": "default/openai", "model": "gpt", "seconds": 60}
+FIELDS = st.sampled_from(["provider", "model", "seconds", "request", "shape", "strategy", "consumer"])
 HELLO = b'{"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}'
 
 
@@ -107,3 +111,19 @@ def test_a_question_that_is_not_right_is_told(said: dict[str, Any], param: str) 
 def test_half_a_character_in_a_request_is_not_carried_on() -> None:
     with pytest.raises(InvalidJSON):
         read_question(b'{"request": {"model": "chat", "user": "\\ud800"}}')
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS | st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(FIELDS, ANYTHING, max_size=4) | ANYTHING | st.binary(max_size=30))
+def test_whatever_comes_is_read_or_refused(said: Any) -> None:
+    body = said if isinstance(said, bytes) else json.dumps(said).encode()
+    for read in (read_question, lambda body: read_override(body, timed=True)):
+        with contextlib.suppress(CallerError):
+            read(body)
