@@ -147,6 +147,24 @@ def test_good_probes_keep_their_places(good: int, places: int) -> None:
     assert one.breaker.enter(START + 30) == 0
 
 
+def test_with_fewer_probes_wanted_the_next_good_one_closes_it() -> None:
+    one = opened(open_seconds=30, half_open_requests=3)
+    one.ends(GOOD, GOOD, at=START + 30)
+    one.breaker.policy = CircuitBreaker(half_open_requests=1)
+    assert one.ends(GOOD, at=START + 60) is CLOSED
+
+
+def test_waits_are_right_from_the_first_second() -> None:
+    one = opened(at=2.0, open_seconds=30)
+    assert (one.breaker.wait(5.0), one.breaker.left(5.0)) == (27.0, 27.0)
+    one.breaker.open(20.0)
+    assert (one.breaker.wait(3.0), one.breaker.left(3.0)) == (17.0, 17.0)
+    one.breaker.reset(4.0)
+    one.breaker.suspect(4.0)
+    assert one.breaker.enter(4.0)
+    assert one.breaker.wait(5.0) == 29.0
+
+
 def test_one_bad_probe_opens_it_again() -> None:
     one = opened(open_seconds=30, half_open_requests=3)
     assert one.ends(GOOD, GOOD, BAD, at=START + 40) is OPEN
