@@ -190,7 +190,7 @@ class Acknowledgements:
         if watched.reports.due(now):
             reports = await together(self._ask_report, ready, MOST_AT_ONCE)
             uids = [metadata_of(pod)["uid"] for pod in ready]
-            watched.reports.take(dict(zip(uids, reports, strict=True)), now)
+            await asyncio.to_thread(watched.reports.take, dict(zip(uids, reports, strict=True)), now)
         nothing = {metadata_of(pod)["uid"]: Acknowledgement(metadata_of(pod)["name"]) for pod in ready}
         return tuple(watched.heard[uid][0] if uid in watched.heard else silent for uid, silent in nothing.items())
 
@@ -200,7 +200,8 @@ class Acknowledgements:
 
     async def _ask_report(self, pod: Document) -> Report | None:
         answer = await self._get(url_of(pod, REPORT_PATH))
-        return None if answer is None else read_report(answer[0])
+        # In a thread: where thousands of routes are in trouble, each pod names them all, and the Lease must be held.
+        return None if answer is None else await asyncio.to_thread(read_report, answer[0])
 
     async def _get(self, url: str) -> tuple[Any] | None:
         """The JSON of an answer, that of an empty object for one that is no success; None when there is none."""

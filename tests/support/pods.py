@@ -17,6 +17,8 @@ from tests.support.cluster import ControlPlane
 from tests.support.kubernetes_api import Api, ApiRefused, Document, Identity
 
 GATEWAY = "sluice-gateway"
+NOTHING_WRONG: Document = {"targets": [], "modelsNotOffered": [], "breakers": [], "unhealthy": [], "rejected": []}
+"""A report of a pod whose targets are well."""
 
 
 class Pods:
@@ -81,7 +83,7 @@ def pods_of(plane: ControlPlane, namespace: str) -> Iterator[Pods]:
             place = int(self.connection.getsockname()[0].rpartition(".")[2]) - 1
             reports = self.path == "/internal/report"
             pods.reported += reports
-            said = pods.reports.get(place, {"modelsNotOffered": []}) if reports else pods.answer(place)
+            said = pods.reports.get(place, NOTHING_WRONG) if reports else pods.answer(place)
             body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(200 if reports or self.path == "/internal/config" else 404)
             self.send_header("content-length", str(len(body)))
