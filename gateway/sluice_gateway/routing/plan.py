@@ -221,9 +221,10 @@ def _stay(order: Order, conversation: bytes) -> tuple[list[Ranked], str]:
 
 def _end_of_peers(order: Order, start: int) -> int:
     ranked, first = order.ranked, order.ranked[start]
-    least = (first.score or 0.0) - order.margin
-    end = start + 1
-    while end < len(ranked) and ranked[end].tier == first.tier and (ranked[end].score or 0.0) >= least:
+    best, end = first.score or 0.0, start + 1
+    while end < len(ranked) and ranked[end].tier == first.tier:
+        if round(best - (ranked[end].score or 0.0), 9) > order.margin:  # rounded: 0.8 - 0.7 is more than 0.1
+            break
         end += 1
     return end
 
