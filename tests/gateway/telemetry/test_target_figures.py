@@ -219,3 +219,9 @@ def test_percentiles_of_first_bytes_are_of_streams() -> None:
     streamed(figures, 0.5, total=4.0)
     assert seen(figures)[4:] == (Percentiles(500, 500), Percentiles(2000, 4000))
     assert figures.all(0.0)[TARGET] == seen(figures)
+
+
+def test_idle_is_since_the_last_attempt_that_said_something() -> None:
+    figures = noted(SERVED, "failed", at=100.0)
+    noted(LEFT, at=110.0, figures=figures)
+    assert figures.expected(*TARGET, 130.0).idle == 30.0
