@@ -29,6 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 STEADY = 10.0
 """Seconds after which a connection was a good one: what comes then is another failure, not the same one again."""
 _PROBE_MILLISECONDS = 60_000
+_QUIET_SECONDS = 60.0  # between two lines on commands that were refused
 
 Command = tuple[bytes | str | int, ...]
 packed: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
@@ -89,6 +90,7 @@ class Link:
         self._under_way: deque[_Question] = deque()
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
+        self._quiet_until = 0.0
         self._reason: str | None = None
         self._since = self._clock()
         self._task: asyncio.Task[None] | None = None
@@ -116,10 +118,12 @@ class Link:
         """
         if not self.available:
             answered(Gone(self._reason or "not reached yet"))
-        elif asked is None:
-            self._waiting.append(_Question(packed(command), answered, self._clock()))
+            return
+        question = _Question(packed(command), answered, self._clock() if asked is None else asked)
+        if self._waiting and question.asked < self._waiting[0].asked:
+            self._waiting.appendleft(question)
         else:
-            self._waiting.appendleft(_Question(packed(command), answered, asked))
+            self._waiting.append(question)
         self._wake.set()
 
     def wake(self) -> None:
@@ -226,7 +230,9 @@ class Link:
             if reasons.of_server(error):
                 raise
             refused = Unfit(f"it refused a command: {str(error).partition(' ')[0]}")
-        log_defect(self._logger, "asking the state Redis", refused)
+        if self._clock() >= self._quiet_until:
+            self._quiet_until = self._clock() + _QUIET_SECONDS
+            log_defect(self._logger, "asking the state Redis", refused)
         return refused
 
     def _return(self) -> None:

@@ -91,6 +91,7 @@ class News:
         self._latest: dict[str, float] = {}
         self._callbacks: list[Callable[[Told], None]] = []
         self._task: asyncio.Task[None] | None = None
+        link.returned.append(self._ask_for_kept)
         self.hearing = asyncio.Event()
         """Set while what others say is heard."""
 
@@ -156,7 +157,7 @@ class News:
                     await self._connection.read_response()
                 self.hearing.set()
                 pause = FIRST_PAUSE
-                self._link.ask(("HGETALL", self._kept), self._remember)
+                self._ask_for_kept()
                 while True:
                     _, _, message = await self._connection.read_response()
                     self._hear(message)
@@ -165,6 +166,9 @@ class News:
                 await self._connection.disconnect(nowait=True)
             await self._sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _ask_for_kept(self) -> None:
+        self._link.ask(("HGETALL", self._kept), self._remember)
 
     def _remember(self, said: Any) -> None:
         """Take what was told before we listened, and drop what holds no more."""

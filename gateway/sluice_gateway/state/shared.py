@@ -162,14 +162,16 @@ class SharedStore:
 
     async def _alone(self, charges: Sequence[Charge], leases: tuple[str, ...], *, known: bool) -> Granted | Refused:
         """What this process says while the state Redis is away. ``known``: it may know of the leases."""
-        for charge in charges:
-            if charge.limit.closed:
-                return Refused((), charge.limit, AWAY_RETRY_SECONDS, away=True)
+        self._hold(charges, leases, known=known)
+        closed = next((charge.limit for charge in charges if charge.limit.closed), None)
+        if closed is not None:
+            self._free(leases)
+            return Refused((), closed, AWAY_RETRY_SECONDS, away=True)
         answer = await self._local.reserve(charges)
         if isinstance(answer, Refused):
+            self._free(leases)
             return answer
         self._counted_here = True
-        self._hold(charges, leases, known=known)
         return answer._replace(key=_Alone(answer, leases))
 
     def _hold(self, charges: Sequence[Charge], leases: tuple[str, ...], *, known: bool) -> None:
@@ -209,6 +211,8 @@ class SharedStore:
         for settlement in filter(None, due.values()):
             numbers.append(next(self._numbers))
             self._unanswered[numbers[-1]] = self._counters.settle(numbers[-1], settlement, self._link.now())
+        if not self._unanswered:
+            self._told_all.set()
         return [(self._unanswered[number], functools.partial(self._told, number)) for number in numbers]
 
     def _told(self, number: int, said: Any) -> None:

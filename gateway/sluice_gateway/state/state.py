@@ -4,7 +4,7 @@ import secrets
 import time
 
 from sluice_gateway.limits.local import LocalStore
-from sluice_gateway.settings import Settings, StateAddress
+from sluice_gateway.settings import StateAddress
 from sluice_gateway.state.connection import PATIENCE, Link
 from sluice_gateway.state.counters import Counters
 from sluice_gateway.state.news import News
@@ -33,10 +33,3 @@ class State:
         await self.news.close()
         await self.store.close()
         await self._link.close()
-
-
-def open_state(settings: Settings, logger: Logger) -> State | None:
-    """The state that the settings speak of, to be started; None when this process keeps its own."""
-    if settings.state is None:
-        return None
-    return State(settings.state, f"{settings.namespace}/{settings.gateway}", logger)

@@ -82,6 +82,18 @@ async def test_what_is_asked_at_the_same_time_shares_a_round_trip(redis_server: 
         assert read < 15  # most are of the client that asks for this
 
 
+async def test_what_is_asked_again_goes_ahead_in_the_order_of_time(redis_server: RedisServer, logs: Logs) -> None:
+    async with linked(redis_server.address, logs, patience=5) as link:
+        now = asyncio.get_running_loop().time()
+        order: list[bytes] = []
+        done = asyncio.Event()
+        for name, asked in (("third", now), ("fourth", None), ("second", now - 1), ("first", now - 2)):
+            link.ask(("ECHO", name), order.append, asked)
+        link.ask(("ECHO", "last"), lambda _: done.set())
+        await done.wait()
+    assert order == [b"first", b"second", b"third", b"fourth"]
+
+
 async def test_it_knows_the_servers_time(redis_server: RedisServer, logs: Logs) -> None:
     async with linked(redis_server.address, logs) as link:
         assert link.now() == pytest.approx(time.time(), abs=0.1)

@@ -120,6 +120,19 @@ async def test_a_window_that_is_over_is_neither_counted_nor_settled(
     assert redis_server.call("GET", key).decode() == f"{end} 7 50"
 
 
+async def test_a_clock_that_was_set_back_gives_no_window_twice(
+    store: SharedStore, redis_server: RedisServer, prefix: str
+) -> None:
+    """A pod, or the server before this one, was in the next window already. (Half a minute before a window ends, ours
+    reaches no further: then there is nothing to see.)
+    """
+    _, end = bounds("day", "UTC", time.time() - 30)
+    redis_server.call("SET", f"{prefix}tokens/tokens/day/UTC/alice", f"{end} 5 950")
+    no = await refused(store, Charge(TOKENS, 51))
+    assert no.levels[0].remaining == 50
+    assert no.levels[0].reset == pytest.approx(bounds("day", "UTC", end)[1] - time.time(), abs=1)
+
+
 async def test_what_was_lost_is_not_given_back_from_what_others_use(
     store: SharedStore, redis_server: RedisServer, prefix: str
 ) -> None:

@@ -1,10 +1,12 @@
 """The state of a process: opened from its settings, and nothing of it stays when it is closed."""
 
 import asyncio
+import subprocess
+import sys
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit, Used
 from sluice_gateway.settings import Settings
-from sluice_gateway.state.state import open_state
+from sluice_gateway.state.opening import open_state
 from tests.gateway.state.conftest import Logs
 from tests.support.redis_server import RedisServer
 
@@ -18,6 +20,15 @@ def settings(server: RedisServer, **others: str) -> Settings:
 
 async def test_without_a_url_there_is_none(logs: Logs) -> None:
     assert open_state(Settings.read({}), logs.logger) is None
+
+
+def test_without_a_url_the_client_library_is_not_loaded() -> None:
+    asks = (
+        "import sys; from sluice_gateway.settings import Settings; from sluice_gateway.state.opening import open_state;"
+        "open_state(Settings(), None); print('redis' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 async def test_gateways_of_another_name_count_for_themselves(redis_server: RedisServer, logs: Logs) -> None:
