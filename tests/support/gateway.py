@@ -14,7 +14,7 @@ from sluice_gateway.process import Process
 from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
-from tests.support.resources import loaded, provider, route
+from tests.support.loading import loaded, provider, route
 
 __all__ = [
     "CHAT",

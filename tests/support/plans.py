@@ -14,7 +14,7 @@ from sluice_gateway.routing.strategies import Facts, Option
 from sluice_gateway.routing.table import Match, RoutingTable, Target, build_table
 from sluice_gateway.telemetry.target_figures import Expected
 from sluice_gateway.upstream import LeanUpstream
-from tests.support.resources import loaded, provider, route
+from tests.support.loading import loaded, provider, route
 
 _targets: list[Target] = []
 

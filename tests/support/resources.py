@@ -1,62 +1,81 @@
-"""Resources as a user writes them, and what a source would give for them."""
+"""Resources for tests, as short as the rule that they are about."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sluice_config.codec import digest
-from sluice_config.compile import Gateway, Resources, compile_resources
-from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy
-from sluice_config.resources.parse import parse_resource
-from sluice_config.snapshot import CredentialRef
-from sluice_gateway.credentials import Credentials, Secret
-from sluice_gateway.sources.source import Loaded, LocatedFinding
+from sluice_config.compile import Gateway, Resources, RoutesFrom
+from sluice_config.resources import CachePolicy, ModelRoute, ProviderPolicy, parse_resource
+
+API_VERSION = "sluice.dev/v1alpha1"
+
+Document = dict[str, Any]
 
 
-def loaded(text: str, *, keys: Mapping[str, str] | None = None, callers: Mapping[str, str] | None = None) -> Loaded:
-    """What a source would give for these documents. ``keys``: Secret name -> value of its key ``api-key``."""
-    resources = [parse_resource(document) for document in yaml.safe_load_all(text) if document]
-    values = {
-        CredentialRef(namespace="default", name=name, key="api-key"): Secret(value)
-        for name, value in (keys or {}).items()
-    }
-    compiled = compile_resources(
-        Gateway(local=True),
-        Resources(
-            routes=[item for item in resources if isinstance(item, ModelRoute)],
-            providers=[item for item in resources if isinstance(item, ProviderPolicy)],
-            caches=[item for item in resources if isinstance(item, CachePolicy)],
-            secrets={("default", name): frozenset({"api-key"}) for name in keys or {}},
-        ),
+def document(kind: str, name: str, spec: Mapping[str, Any], **metadata: Any) -> Document:
+    """One resource as its YAML would be read."""
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, **metadata}, "spec": dict(spec)}
+
+
+def route(name: str, models: Sequence[str], targets: Iterable[Document] = (), **rest: Any) -> ModelRoute:
+    """A ModelRoute; what is no field of metadata belongs to its spec."""
+    metadata = {key: rest.pop(key) for key in ("namespace", "generation", "creationTimestamp") if key in rest}
+    spec = {"models": list(models), "targets": list(targets), **rest}
+    resource = parse_resource(document("ModelRoute", name, spec, **metadata))
+    assert isinstance(resource, ModelRoute)
+    return resource
+
+
+def provider(name: str, vendor: str = "mock", namespace: str = "default", **spec: Any) -> ProviderPolicy:
+    """A ProviderPolicy."""
+    resource = parse_resource(
+        document("ProviderPolicy", name, {"provider": vendor, **spec}, namespace=namespace),
     )
-    return Loaded(
-        snapshot=compiled.snapshot,
-        digest=digest(compiled.snapshot),
-        credentials=Credentials.of(values),
-        callers={name: Secret(value) for name, value in (callers or {}).items()},
-        findings=tuple(LocatedFinding(finding, "test", 0) for finding in compiled.findings),
-        origin="test",
-    )
+    assert isinstance(resource, ProviderPolicy)
+    return resource
 
 
-def provider(name: str, url: str | None = None, **spec: Any) -> str:
-    """A ProviderPolicy: openai-compatible at ``url``, or the mock without one.
+def cache(name: str, namespace: str = "default", **spec: Any) -> CachePolicy:
+    """A CachePolicy, in memory unless said otherwise."""
+    resource = parse_resource(document("CachePolicy", name, {"store": {"memory": {}}, **spec}, namespace=namespace))
+    assert isinstance(resource, CachePolicy)
+    return resource
 
-    Unless told otherwise it is asked for nothing but what callers ask, and once: a script counts its requests.
+
+def read(file: Path) -> list[Document]:
+    """The documents of a YAML file."""
+    return [found for found in yaml.safe_load_all(file.read_text(encoding="utf-8")) if found]
+
+
+def inputs(documents: Iterable[Document]) -> tuple[Gateway, Resources]:
+    """What compile takes, from documents: resources, Secrets, ConfigMaps, and at most one of kind Gateway.
+
+    The last is the tests' own: ``{kind: Gateway, namespace, name, routesFrom, local}``.
     """
-    kind = {"provider": "openai-compatible", "baseURL": f"{url}/v1"} if url else {"provider": "mock"}
-    alone = {"retry": {"maxRetries": 0}, "healthCheck": {"enabled": False}}
-    return _document("ProviderPolicy", name, kind | alone | spec)
+    gateway = Gateway()
+    routes, providers, caches = [], [], []
+    data: dict[str, dict[tuple[str, str], frozenset[str]]] = {"Secret": {}, "ConfigMap": {}}
+    for found in documents:
+        if found["kind"] == "Gateway":
+            gateway = _gateway(found)
+        elif found["kind"] in data:
+            metadata = found["metadata"]
+            keys = frozenset({*found.get("data", ()), *found.get("stringData", ())})
+            data[found["kind"]][metadata.get("namespace", "default"), metadata["name"]] = keys
+        else:
+            match parse_resource(found):
+                case ModelRoute() as resource:
+                    routes.append(resource)
+                case ProviderPolicy() as resource:
+                    providers.append(resource)
+                case CachePolicy() as resource:
+                    caches.append(resource)
+    return gateway, Resources(routes, providers, caches, data["Secret"], data["ConfigMap"])
 
 
-def route(name: str, *targets: str, models: tuple[str, ...] = ("chat",), **spec: Any) -> str:
-    """A ModelRoute; each target is ``provider`` or ``provider/model``."""
-    listed = [dict(zip(("provider", "model"), target.split("/", 1), strict=False)) for target in targets]
-    return _document("ModelRoute", name, {"models": list(models), "targets": listed} | spec)
-
-
-def _document(kind: str, name: str, spec: dict[str, Any]) -> str:
-    document = {"apiVersion": "sluice.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
-    return f"---\n{json.dumps(document)}\n"
+def _gateway(found: Document) -> Gateway:
+    fields = {key: value for key, value in found.items() if key not in {"kind", "routesFrom"}}
+    grant = found.get("routesFrom", "Same")
+    return Gateway(**fields, routes_from=RoutesFrom(grant) if isinstance(grant, str) else frozenset(grant))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice_gateway.commands import explain
-from tests.support.resources import provider, route
+from tests.support.loading import provider, route
 
 
 def explained(folder: Path, model: str, **environ: str) -> tuple[int, dict[str, Any]]:

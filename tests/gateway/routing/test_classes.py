@@ -144,7 +144,7 @@ def test_words_are_the_users_in_every_shape(shape: Shape, document: dict[str, An
 
 
 def test_the_latest_words_of_the_user_count() -> None:
-    turns = [{"role": "user", "content": "prove it"}, {"role": "user", "content": "thanks"}]
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "prove it"}, {"role": "user", "content": "thanks"}]
     assert classify(call_of({"messages": turns}), NO_NEEDS)[0] is SIMPLE
     turns.append({"role": "user", "content": [{"type": "tool_result", "content": "derive"}]})  # type: no words of theirs
     assert classify(call_of({"messages": turns}), NO_NEEDS)[0] is SIMPLE

@@ -9,8 +9,8 @@ from sluice_gateway.routing.needs import needs_of
 from sluice_gateway.routing.plan import make_plan, well
 from sluice_gateway.routing.standing import Look, Standing
 from sluice_gateway.routing.table import Match
+from tests.support.loading import provider, route
 from tests.support.plans import model, said, standing, table_of
-from tests.support.resources import provider, route
 
 MODELS = [model("a", "1", capabilities=["chat"]), model("b", "2"), model("c", "4"), model("d", "3")]
 RESOURCES = (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sluice_gateway.routing.plan import make_plan
 from sluice_gateway.routing.table import Match, RoutingTable, build_table
 from sluice_gateway.upstream import LeanUpstream, Timeouts
-from tests.support.resources import loaded, provider, route
+from tests.support.loading import loaded, provider, route
 
 LETTERS = st.text("ab-", max_size=4)
 
