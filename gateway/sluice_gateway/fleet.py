@@ -3,20 +3,21 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from prometheus_client import Gauge
+
 from sluice_gateway.limits.contract import Used
 from sluice_gateway.limits.gate import Gates, Pass
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.providers.provider import Provider
-from sluice_gateway.resilience.breaker import Breaker
+from sluice_gateway.resilience.breaker import Breaker, State
 from sluice_gateway.resilience.breakers import Breakers, verdict_of
 from sluice_gateway.resilience.retries import RetryBudgets
-from sluice_gateway.routing.standing import Expected, Standing
+from sluice_gateway.routing.standing import WELL, Expected, Standing
 from sluice_gateway.routing.table import Target
 from sluice_gateway.telemetry.record import Record
 from sluice_gateway.telemetry.target_figures import SERVED, TargetFigures
 from sluice_gateway.upstream import Answer
 
-_WELL = Standing()
 _LONGEST_PAUSE = 60.0
 """Seconds, whatever a provider asks for: another pod's key or a new minute may have changed it."""
 _MOST_PAUSES = 4096
@@ -86,7 +87,7 @@ class Fleet:
             return Standing(full=f"the provider asked to wait, for {wait:.1f} s more", wait=wait)
         if why := self._doubtful(provider.resource):
             return Standing(doubtful=why)
-        return _WELL
+        return WELL
 
     def expect(self, target: Target, model: str) -> Expected:
         """What a call is expected to take. Follows ``routing.standing.Expect``."""
@@ -132,6 +133,13 @@ class Fleet:
     def heed(self, entry: Entry, answer: Answer) -> None:
         """An answer's head has come: what it says of the provider's own limits holds for ours too."""
         entry.place.gate.heed(answer.header, self._clock(), entry.model)
+
+    def count(self, gauge: Gauge) -> None:
+        """Put the number of breakers that are not closed into a metric, by provider and state."""
+        gauge.clear()
+        for one in self.breakers.all(self._clock()):
+            if one.state is not State.CLOSED:
+                gauge.labels(one.provider, one.state).inc()
 
     def _pause(self, provider: str, model: str, until: float) -> None:
         if len(self._pauses) >= _MOST_PAUSES:

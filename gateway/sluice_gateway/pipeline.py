@@ -5,8 +5,9 @@ Stream and non-stream take the same path; nothing here knows the HTTP server in 
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from sluice_gateway.asking import LEAST_SECONDS, Asker
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, limit_refusal
@@ -21,9 +22,10 @@ from sluice_gateway.planning import Planner
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.resilience.retries import RetryBudgets
 from sluice_gateway.resilience.succession import Succession, Turn
-from sluice_gateway.routing.explain import Planned
+from sluice_gateway.routing.explain import Planned, described
 from sluice_gateway.routing.plan import Candidate
 from sluice_gateway.routing.table import Route
+from sluice_gateway.telemetry.log import Logger
 from sluice_gateway.telemetry.record import LEFT, Recorder
 from sluice_gateway.telemetry.target_figures import SERVED
 from sluice_gateway.ways import Way, Whole
@@ -55,8 +57,7 @@ class Trip:
         self.attempts: list[Attempt] = []
         self.unable: CallerError | None = None
         candidates = planned.plan.to_try()
-        longest = max((one.target.timeouts.total for one in candidates), default=0.0)
-        self.last = now + longest if deadline is None else deadline  # nothing may begin later
+        self.last = now + _longest(candidates) if deadline is None else deadline  # nothing may begin later
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
 
     def note(self, attempt: Attempt) -> None:
@@ -82,6 +83,7 @@ class Pipeline:
         estimates: Estimates,
         outputs: ExpectedOutput,
         clock: Callable[[], float],
+        logger: Logger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -93,6 +95,8 @@ class Pipeline:
         self._estimates = estimates
         self._outputs = outputs
         self._clock = clock
+        self._logger = logger
+        self._explains = logger.is_enabled_for(logging.DEBUG)
         self._sleep = sleep
         self._chance = chance
 
@@ -104,6 +108,8 @@ class Pipeline:
         planned = self._planner.plan(exchange.table, call, exchange.strategy, record.consumer)
         route = planned.match.route
         record.route = route.label
+        if self._explains:
+            self._logger.debug("plan", request_id=record.request_id, route=route.label, **described(planned))
         tokens = self._tokens(planned, exchange)
         granted = await self._reserve(exchange, route, tokens) if route.limits is not None else None
         try:
@@ -222,6 +228,14 @@ class Pipeline:
 
 _NEXT = Reply(b"")
 """Stands for the turn of another target; known by its identity."""
+
+
+def _longest(candidates: Sequence[Candidate]) -> float:
+    """Seconds that the slowest of the candidates may take."""
+    longest = 0.0
+    for one in candidates:
+        longest = max(longest, one.target.timeouts.total)
+    return longest
 
 
 def _deadline(exchange: Exchange, route: Route) -> float | None:

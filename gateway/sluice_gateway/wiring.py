@@ -98,6 +98,7 @@ async def wired(
             overrides.follow,
             lambda table: fleet.keep(table.providers),
         ]
+        metrics.refreshers.append(lambda: fleet.count(metrics.breakers))
         recorder, in_flight = Recorder(logger, metrics), InFlight(settings.max_in_flight)
         estimates, outputs = Estimates(), ExpectedOutput()
         planner = Planner(fleet, outputs, random.random)
@@ -110,6 +111,7 @@ async def wired(
             estimates=estimates,
             outputs=outputs,
             clock=clock,
+            logger=logger,
         )
         serving, limits = Serving(lambda: configuration.table), Limits(store)
         admin = Admin(

@@ -129,6 +129,9 @@ async def test_five_failures_open_the_breaker_and_nobody_is_asked_any_more() -> 
         async with gateway(lone(upstream)) as sluice:
             await fail(sluice, 5)
             response, body = await sluice.post()
+            async with sluice.session.get(sluice.url + "/metrics") as metrics:
+                figures = await metrics.text()
+    assert 'sluice_breakers{provider="default/only",state="open"} 1.0' in figures
     assert len(upstream.requests) == 5
     assert (response.status, body["error"]["code"]) == (503, "all_providers_failed")
     assert 55 <= int(response.headers["retry-after"]) <= 60
@@ -211,3 +214,14 @@ async def test_a_retry_waits_for_no_more_than_the_caller_does() -> None:
             async with asyncio.timeout(3):
                 response, _ = await sluice.post(headers={"x-request-timeout-ms": "300"})
     assert response.status in (502, 504)
+
+
+async def test_the_log_of_decisions_says_what_explain_says() -> None:
+    text = provider("a", models=[{"name": "m"}]) + provider("b") + route("chat", "a/m", "b/m", strategy="cost")
+    async with gateway(text, log_level="debug") as sluice:
+        await sluice.post()
+        lines = [json.loads(line) for line in sluice.log_text().splitlines()]
+    [plan] = [line for line in lines if line["event"] == "plan"]
+    assert (plan["route"], plan["strategy"]) == ("default/chat", "cost")
+    assert [target["target"] for target in plan["targets"]] == ["a/m", "b/m"]
+    assert all(target["because"] for target in plan["targets"])

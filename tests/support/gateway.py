@@ -161,7 +161,9 @@ async def gateway(
 
     own = {"listen": Address("127.0.0.1", 0), "internal_listen": None, "auth": False, "drain_seconds": 5.0}
     wanted: dict[str, Any] = own | settings
-    process = Process(Settings(**wanted), source, make_logger(lines), environ or {}, observe)
+    process = Process(
+        Settings(**wanted), source, make_logger(lines, settings.get("log_level", "info")), environ or {}, observe
+    )
     running = asyncio.create_task(process.run())
     await asyncio.wait((running, process.listening), timeout=5, return_when=asyncio.FIRST_COMPLETED)
     if running.done():

@@ -35,4 +35,5 @@ def make_pipeline(clock: Callable[[], float], images: Images, recorder: Recorder
         estimates=estimates,
         outputs=outputs,
         clock=clock,
+        logger=make_logger(),
     )

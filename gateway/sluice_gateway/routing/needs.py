@@ -46,7 +46,7 @@ def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Ne
     """
     document, shape = call.document, call.shape
     media = _Media()
-    if (turns := document.get(_TURNS.get(shape, ""))).__class__ is list:
+    if _PARTED in call.body and (turns := document.get(_TURNS.get(shape, ""))).__class__ is list:
         media.look_through(turns)
     prompt = ceil(((len(call.body) - media.bytes) / BYTES_A_TOKEN + media.tokens) * ratio)
     if shape in _WITHOUT_OUTPUT:
@@ -94,6 +94,8 @@ def field_of(capability: str, shape: Shape) -> str | None:
         return _FORMATS.get(shape)
     return _TURNS.get(shape, "model") if capability in ("vision", "audio") else "model"
 
+
+_PARTED = b'"type"'  # each part of a message that is not a mere text names its kind
 
 _TURNS: Mapping[str, str] = {
     Shape.CHAT: "messages",

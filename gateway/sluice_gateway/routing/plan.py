@@ -2,6 +2,7 @@
 pipeline.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,10 +10,10 @@ from sluice_gateway.calls import Call
 from sluice_gateway.errors import UnsupportedParameter
 from sluice_gateway.routing.needs import Needs, field_of, lacking
 from sluice_gateway.routing.preferences import Preference
-from sluice_gateway.routing.standing import Expect, Look, Standing
+from sluice_gateway.routing.standing import WELL, Expect, Look, Standing
 from sluice_gateway.routing.stickiness import draw
 from sluice_gateway.routing.strategies import BY_PRIORITY, ORDERINGS, Facts, Option, Order, Ranked
-from sluice_gateway.routing.table import Match, Target
+from sluice_gateway.routing.table import Match, Route, Target
 from sluice_gateway.telemetry.target_figures import HALF_LIFE, PRIOR, Expected
 
 
@@ -39,18 +40,21 @@ class Plan(NamedTuple):
     """All candidates that were considered; those that will be tried come first, in their order.
 
     ``notes`` are what was decided for all of them: the class of a request, a conversation that stays, a target that is
-    tried out. ``unable`` is the error when no target can do what is asked.
+    tried out. ``unable`` is the error when no target can do what is asked; ``tried`` are those to try, where ready.
     """
 
     candidates: tuple[Candidate, ...]
     strategy: str = "priority"
     notes: tuple[str, ...] = ()
     unable: UnsupportedParameter | None = None
+    tried: tuple[Candidate, ...] | None = None
 
-    def to_try(self) -> list[Candidate]:
+    def to_try(self) -> Sequence[Candidate]:
         """The candidates that will be tried, one after the other until one serves. Raises UnsupportedParameter when
         none can do what is asked.
         """
+        if self.tried is not None:
+            return self.tried
         if self.unable is not None:
             raise self.unable
         return [candidate for candidate in self.candidates if not candidate.left_out]
@@ -63,13 +67,13 @@ IDLE_SECONDS = HALF_LIFE
 
 NO_NEEDS = Needs()
 
-_WELL = Standing()
+_MOST_NAMES = 1024  # of which straight plans are kept; callers choose names where a route says "*"
 _CLOSED = 3  # the rank of what can't be asked now; 1 and 2 are asked after others, since full, or doubtful
 
 
 def well(_target: Target, _model: str, _tokens: int) -> Standing:
     """How a target stands of which nothing is known."""
-    return _WELL
+    return WELL
 
 
 def unknown(_target: Target, _model: str) -> Expected:
@@ -96,10 +100,10 @@ def make_plan(
     ``chance`` gives numbers from 0 to 1; ``turn`` counts the route's requests; ``conversation`` names the one that the
     request belongs to, b"" for none that should stay with its target; ``call`` is for the strategy smart.
     """
-    targets = match.route.targets_for(requested)
     capabilities = needs.capabilities()
-    if strategy == "priority" and not capabilities and (plan := _straight(match, targets, requested, needs, look)):
+    if strategy == "priority" and not capabilities and (plan := _straight(match, requested, needs, look)):
         return plan
+    targets = match.route.targets_for(requested)
     choice = _considered(targets, requested, needs, capabilities, look)
     if not choice.options:
         return Plan(tuple(choice.left_out), strategy, (), _unable(match, choice.left_out, call))
@@ -125,20 +129,41 @@ class _Choice(NamedTuple):
     left_out: list[Candidate]
 
 
-def _straight(match: Match, targets: Sequence[Target], requested: str, needs: Needs, look: Look) -> Plan | None:
+def _straight(match: Match, requested: str, needs: Needs, look: Look) -> Plan | None:
     """The plan for strategy priority when all targets stand well and have room: most requests. None otherwise."""
-    tokens, window, most = needs.prompt_tokens + needs.max_output, needs.window, match.route.max_targets
+    route, key = match.route, (requested, needs.embeddings)
+    known = route.straight.get(key)
+    if known is None:
+        known = _prepared(route, requested, embeddings=needs.embeddings)
+        if route.offers is None and all(one.provider.listing is None for one in route.targets):
+            if len(route.straight) >= _MOST_NAMES:
+                route.straight.clear()
+            route.straight[key] = known
+    plan, window = known
+    if plan is None or needs.window > window:
+        return None
+    tokens = needs.prompt_tokens + needs.max_output
+    for one in plan.candidates:
+        standing = look(one.target, one.model, tokens)
+        if standing is not WELL and standing != WELL:
+            return None
+    return plan
+
+
+def _prepared(route: Route, requested: str, *, embeddings: bool) -> tuple[Plan | None, float]:
+    """The straight plan for a name, and the longest request for which it holds; None when some target can't do it."""
     candidates: list[Candidate] = []
-    for target in targets:
+    longest, most = math.inf, route.max_targets
+    for target in route.targets_for(requested):
         provider, model = target.provider, target.model or requested
-        if look(target, model, tokens) != _WELL or (provider.listing is not None and provider.listing.lacks(model)):
-            return None
         traits = provider.traits(model)
-        if lacking((), needs.embeddings, traits) or (traits.context_window or window) < window:
-            return None
+        if lacking((), embeddings, traits) or (provider.listing is not None and provider.listing.lacks(model)):
+            return None, 0.0
+        longest = min(longest, traits.context_window or math.inf)
         left_out = _beyond(most) if len(candidates) >= most else ""
         candidates.append(Candidate(target, model, target.label(requested), BY_PRIORITY, left_out))
-    return Plan(tuple(candidates))
+    tried = tuple(one for one in candidates if not one.left_out)
+    return Plan(tuple(candidates), tried=tried), longest
 
 
 def _considered(
@@ -159,7 +184,7 @@ def _considered(
         if listing is not None and not standing.doubtful and listing.lacks(model):
             standing = standing._replace(doubtful="its provider does not list the model")
         tight = tight or (traits.context_window or needs.window) < needs.window
-        rank = _rank_of(standing) if standing != _WELL else 0
+        rank = _rank_of(standing) if standing != WELL else 0
         options.append(Option(target, model, label, traits, rank, standing))
     return _roomy(options, left_out, needs.window) if tight else _Choice(options, left_out)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sluice_gateway.routing.table import Target
 from sluice_gateway.telemetry.target_figures import Expected
 
-__all__ = ["Expect", "Expected", "Look", "Standing"]
+__all__ = ["WELL", "Expect", "Expected", "Look", "Standing"]
 
 
 class Standing(NamedTuple):
@@ -22,6 +22,9 @@ class Standing(NamedTuple):
     doubtful: str = ""
     wait: float = 0.0
 
+
+WELL = Standing()
+"""Of most targets, most of the time."""
 
 Look = Callable[[Target, str, int], Standing]
 """How a target stands: for a target, the provider's name of the model, and the tokens that the request may take."""

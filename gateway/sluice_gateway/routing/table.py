@@ -4,7 +4,8 @@ A request keeps the table that it started with until it ends.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sluice_config import snapshot
 from sluice_config.findings import Finding, Level
@@ -77,7 +78,8 @@ class Route:
 
     ``offers`` (of a route without targets) are those of its namespace's providers. ``allowed_strategies``: what callers
     may choose, None for all. ``sticky``: conversations stay with a target. ``total_seconds``: of a request, all
-    targets together; None without a bound of the route's own.
+    targets together; None without a bound of the route's own. ``straight`` belongs to ``routing.plan``: plans that are
+    ready.
     """
 
     label: str
@@ -92,6 +94,7 @@ class Route:
     total_seconds: float | None = None
     limits: RouteLimits | None = None
     hedging: Hedging | None = None
+    straight: dict[tuple[str, bool], Any] = field(default_factory=dict)
 
     def targets_for(self, requested: str) -> tuple[Target, ...]:
         """The targets of a requested name, best first."""

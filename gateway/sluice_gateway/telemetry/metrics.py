@@ -38,10 +38,13 @@ class Family(Generic[M]):
 
 
 class Metrics:
-    """All metrics of one process, in a registry of their own."""
+    """All metrics of one process, in a registry of their own. ``refreshers`` bring up to date what is only looked at
+    when somebody asks.
+    """
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
+        self.refreshers: list[Callable[[], None]] = []
         ProcessCollector(registry=registry)
         self.requests = Family(
             Counter(
@@ -73,6 +76,13 @@ class Metrics:
         self.alerts = Family(
             Counter("sluice_alerts", "Alerts for the webhook by what became of them.", ("result",), registry=registry)
         )
+        self.breakers = Gauge(
+            "sluice_breakers", "Circuit breakers that are not closed.", ("provider", "state"), registry=registry
+        )
+        self.state_store = Gauge(
+            "sluice_state_store_available", "Whether the state Redis answers; 1 without one.", registry=registry
+        )
+        self.state_store.set(1)
         self.in_flight = Gauge("sluice_in_flight_requests", "Requests being served.", registry=registry)
         self.loads = Counter(
             "sluice_config_loads", "Configurations by whether they were taken.", ("result",), registry=registry
@@ -81,6 +91,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
+        for refresh in self.refreshers:
+            refresh()
         return generate_latest(self._registry)
 
 
