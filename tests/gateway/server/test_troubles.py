@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from sluice_config.resources.provider_policy import CircuitBreaker
+from sluice_gateway.health.checks import Checks
 from sluice_gateway.resilience.breaker import Verdict
 from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.server.served import Serving
 from sluice_gateway.server.troubles import MOST_ENTRIES, Troubles
+from sluice_gateway.telemetry.log import make_logger
+from sluice_gateway.telemetry.metrics import Metrics
 from tests.support.admin import table_of
 from tests.support.gateway import provider, route
+from tests.support.moving_time import MovingTime
 
 POLICY = CircuitBreaker(failure_threshold=1, open_seconds=60)
 DOCUMENTS = (
@@ -97,3 +101,16 @@ def test_without_a_configuration_no_route_is_concerned() -> None:
     failed(breakers, "default/a", "small")
     found = troubles(breakers, check("default/a", "unhealthy", "x"), documents=())
     assert found["breakers"][0]["routes"] == found["unhealthy"][0]["routes"] == []
+
+
+async def test_a_refused_key_is_known_from_real_checks() -> None:
+    table, time = table_of(provider("up", "http://127.0.0.1:9", healthCheck={}) + route("one", "up/m")), MovingTime()
+    checks = Checks(make_logger(), Metrics(), clock=time.clock, sleep=time.sleep)
+    checks.follow(table)
+    try:
+        found = Troubles(Serving(lambda: table), Breakers(), checks.described, time.clock)
+        assert found.described() == {"breakers": [], "unhealthy": [], "rejected": []}
+        checks.refused("default/up")
+        assert found.described()["rejected"] == [{"provider": "default/up", "routes": ["default/one"]}]
+    finally:
+        await checks.close()

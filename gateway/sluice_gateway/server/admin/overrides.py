@@ -1,7 +1,7 @@
 """Breakers that somebody sets by hand, for a stated time. Resources stay as they are."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluice_gateway.errors import NotFound
 from sluice_gateway.resilience.breakers import Breakers
@@ -9,14 +9,16 @@ from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.admin.documents import some
 from sluice_gateway.server.admin.questions import Override
 from sluice_gateway.server.served import Serving
-from sluice_gateway.state.news import Order, Told
 
-ORDERS: tuple[Order, ...] = get_args(Order)
+if TYPE_CHECKING:  # a process without a state Redis does not load its client
+    from sluice_gateway.state.news import Order, Told
+
+ORDERS: "tuple[Order, ...]" = ("open", "close", "reset")
 """open: nothing is sent. close: requests are, whatever becomes of them. reset: forget failures, and overrides."""
 
 
 class _Active(NamedTuple):
-    order: Order
+    order: "Order"
     until: float
 
 
@@ -57,7 +59,7 @@ class Overrides:
         if asked.model not in known:
             raise NotFound(f"{asked.provider} has no model {asked.model!r}, only {some(known)}", param="model")
 
-    def hear(self, told: Told) -> None:
+    def hear(self, told: "Told") -> None:
         """Do what another pod tells, of all models when it names none. Hints are no orders."""
         if told.kind != "opened":
             self.take(told.kind, Override(told.provider, told.model or None, told.seconds))
@@ -68,7 +70,7 @@ class Overrides:
             return []
         return [model for provider, model in self._active if provider == asked.provider and model is not None]
 
-    def take(self, order: Order, asked: Override) -> list[str]:
+    def take(self, order: "Order", asked: Override) -> list[str]:
         """Do it, as far as this pod knows what it concerns; the models that it does."""
         now = self._clock()
         provider, model = asked.provider, asked.model

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -24,8 +24,10 @@ from sluice_gateway.server.body import read_json_body
 from sluice_gateway.server.door import Handler, Methods
 from sluice_gateway.server.replies import JSON, json_reply
 from sluice_gateway.server.served import Served, Serving
-from sluice_gateway.state.news import Order
 from sluice_gateway.telemetry.log import Logger
+
+if TYPE_CHECKING:  # a process without a state Redis does not load its client
+    from sluice_gateway.state.news import Order
 
 Document = Mapping[str, Any]
 Explain = Callable[[RoutingTable, Call, str, str], Document]
@@ -40,7 +42,7 @@ _TOLD = "it holds for all pods of the gateway, and for those that start meanwhil
 class Teller(Protocol):
     """Tells all other pods: ``state.news.News``."""
 
-    async def override(self, order: Order, provider: str, model: str, seconds: float = 0) -> bool:
+    async def override(self, order: "Order", provider: str, model: str, seconds: float = 0) -> bool:
         """To open, close or reset a provider's model, or all when it is ""; whether they will hear of it."""
         ...
 
@@ -90,7 +92,7 @@ class Admin:
         self.access.admit(request)
         return _reply(documents.breakers(self.breakers.all(self.clock())))
 
-    def _setting(self, order: Order) -> Handler:
+    def _setting(self, order: "Order") -> Handler:
         async def handle(request: web.BaseRequest) -> web.Response:
             who = self.access.admit(request)
             asked = read_override(await self._body(request), timed=order != "reset")
@@ -116,7 +118,7 @@ class Admin:
 
         return handle
 
-    def _log(self, who: str, order: Order, asked: Override, told: bool | None) -> None:
+    def _log(self, who: str, order: "Order", asked: Override, told: bool | None) -> None:
         self.logger.warning(
             "admin override",
             who=who,
@@ -157,7 +159,7 @@ class Admin:
         return served
 
 
-async def _tell(news: Teller, order: Order, asked: Override, superseded: Iterable[str]) -> bool:
+async def _tell(news: Teller, order: "Order", asked: Override, superseded: Iterable[str]) -> bool:
     """What is kept for pods that start later is kept by model: what no longer holds is taken out first."""
     resets = [news.override("reset", asked.provider, model) for model in superseded]
     return all(await asyncio.gather(*resets, news.override(order, asked.provider, asked.model or "", asked.seconds)))
