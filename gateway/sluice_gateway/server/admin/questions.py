@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from sluice_gateway.callers import ANONYMOUS
 from sluice_gateway.calls import MAX_MODEL_LENGTH, Shape, decode
 from sluice_gateway.errors import CallerError, InvalidJSON, ParameterOutOfRange
 
@@ -29,7 +30,7 @@ class Override(NamedTuple):
 class Question(NamedTuple):
     """A request that is to be explained: its body, and the endpoint that it would be sent to.
 
-    ``strategy`` is the header x-routing-strategy, ``consumer`` the name of the caller's key; "" where none is given.
+    ``strategy`` is the header x-routing-strategy, "" without; ``consumer`` the name of the caller's key.
     """
 
     body: bytes
@@ -57,7 +58,7 @@ def read_question(body: bytes) -> Question:
     if type(said.get("request")) is not dict:
         raise CallerError("request must be given: the object that a caller would send", param="request")
     strategy, consumer = (_text(said, name, _LONGEST_WORD) for name in ("strategy", "consumer"))
-    return Question(_as_it_came(body), Shape(shape), strategy or "", consumer or "")
+    return Question(_as_it_came(body), Shape(shape), strategy or "", consumer or ANONYMOUS)
 
 
 def _as_it_came(body: bytes) -> bytes:

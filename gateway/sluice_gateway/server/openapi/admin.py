@@ -188,7 +188,7 @@ CHAPTER = Chapter(
                 "request": record(description="What a caller would send."),
                 "shape": text("The endpoint that it would be sent to; chat when absent.", values=tuple(Shape)),
                 "strategy": text("The header x-routing-strategy."),
-                "consumer": text("The name of the caller's key."),
+                "consumer": text("The name of the caller's key; anonymous when absent."),
             },
             ("request",),
         ),

@@ -5,10 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from sluice_gateway.limits.contract import Granted
 from sluice_gateway.resilience.breaker import State as Breaker
-from sluice_gateway.state.state import State
+from sluice_gateway.server.admin.limits import Limits
+from sluice_gateway.server.served import Served
+from sluice_gateway.state.fleet import State
 from sluice_gateway.telemetry.log import make_logger
-from tests.support.admin import Parts, admin
+from tests.support.admin import Parts, admin, table_of
 from tests.support.doors import OpenDoor
 from tests.support.gateway import provider, route
 from tests.support.redis_server import RedisServer
@@ -97,3 +100,29 @@ async def test_without_the_redis_the_pod_that_was_asked_says_so(redis_server: Re
             await told(parts, "default/a", ("large", Breaker.OPEN), ("small", Breaker.OPEN))
     finally:
         await state.close()
+
+
+async def test_limits_are_those_of_all_pods_and_asking_takes_nothing(redis_server: RedisServer) -> None:
+    limits = [
+        {"name": "each", "per": "consumer", "tokens": 500, "window": "day"},
+        {"name": "all", "per": "route", "concurrent": 3},
+    ]
+    rate = {"requestsPerMinute": 60, "tokensPerMinute": 6000, "maxConcurrent": 2}
+    served = Served(table_of(provider("a", rateLimit=rate) + route("one", "a/small", limits=limits)))
+    first, second = (State(redis_server.address, "default/full", make_logger(), patience=PATIENCE) for _ in range(2))
+    await first.start()
+    await second.start()
+    try:
+        [one] = served.table.routes
+        assert one.limits is not None
+        assert isinstance(await first.store.reserve(one.limits.charges("team-a", 120)), Granted)
+        for _ in range(2):
+            told = await Limits(second.store).of_routes(served, None, "team-a")
+            assert [(one["name"], one["remaining"]) for one in told["limits"]] == [("each", 380), ("all", None)]
+            told = await Limits(second.store).of_routes(served, None, "team-b")
+            assert told["limits"][0]["remaining"] == 500
+            policy = await Limits(second.store).of_provider(served.providers["default/a"])
+            assert [one["remaining"] for one in policy] == [60, 6000, None]
+    finally:
+        await first.close()
+        await second.close()

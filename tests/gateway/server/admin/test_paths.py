@@ -287,7 +287,7 @@ async def test_a_request_is_explained() -> None:
             200,
             {"model": "one", "answer": "from x", "because": "cost team-a messages"},
         )
-        assert (await door.ask("/admin/explain", {"request": HELLO}))[1]["because"] == "  chat"
+        assert (await door.ask("/admin/explain", {"request": HELLO}))[1]["because"] == " anonymous chat"
         assert door.log() == []
 
 

@@ -83,7 +83,7 @@ def test_what_is_no_object_is_told(body: bytes) -> None:
 
 
 def test_a_question_has_the_request_byte_for_byte() -> None:
-    assert read_question(b'{"request":' + HELLO + b"}") == Question(HELLO, Shape.CHAT, "", "")
+    assert read_question(b'{"request":' + HELLO + b"}") == Question(HELLO, Shape.CHAT, "", "anonymous")
     more = b', "shape": "messages", "strategy": "cost", "consumer": "team-a"}'
     assert read_question(b'{"request": ' + HELLO + more) == Question(HELLO, Shape.MESSAGES, "cost", "team-a")
 
