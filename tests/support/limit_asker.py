@@ -17,8 +17,8 @@ import uvloop
 
 from sluice_gateway.limits.contract import Charge, Limit, Refused, Unit, Used
 from sluice_gateway.settings import StateAddress
+from sluice_gateway.state.fleet import State
 from sluice_gateway.state.shared import SharedStore
-from sluice_gateway.state.state import State
 from sluice_gateway.telemetry.log import make_logger
 
 HOLDER = "ModelRoute/default/chat"

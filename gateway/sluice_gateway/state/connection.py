@@ -59,7 +59,7 @@ class Link:
 
     ``first`` is asked for what goes ahead of each round trip's questions. ``returned`` are called whenever there is a
     new connection: the server may have been started anew, and know nothing. ``probe`` is a key that is written then: a
-    server that can't be written to is of no use.
+    server that can't be written to is of no use. ``observers`` hear why the server is away, or "" when it is back.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Link:
     ) -> None:
         self.available = False
         self.first: Callable[[], list[tuple[Command, Answered]]] = list
+        self.observers: list[Callable[[str], None]] = []
         self.returned: list[Callable[[], None]] = []
         self._connection = connection_to(address)
         self._teaching: list[Command] = [("SCRIPT", "LOAD", script.text) for script in scripts]
@@ -239,6 +240,7 @@ class Link:
         self.available = True
         if self._reason is not None:
             self._logger.info("state redis is back", seconds=round(self._clock() - self._since, 3))
+            self._observe("")
         self._reason = None
         self._tried.set()
         for tell in self.returned:
@@ -249,9 +251,14 @@ class Link:
         if self._reason is None:
             self._since = self._clock()
             self._logger.warning("state redis is away", reason=reason)
+            self._observe(reason)
         self._reason = reason
         self._tried.set()
         self._give_up(reason)
+
+    def _observe(self, reason: str) -> None:
+        for observer in self.observers:
+            observer(reason)
 
     def _give_up(self, reason: str) -> None:
         for questions in (self._under_way, self._waiting):

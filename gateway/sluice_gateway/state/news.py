@@ -51,10 +51,16 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     pod: str
 
     @property
-    def concerns(self) -> tuple[str, ...]:
-        """The fields under which it is kept, or that it empties."""
-        hint, order = (f"{what}\n{self.provider}\n{self.model}" for what in ("hint", "order"))
-        return {"opened": (hint,), "reset": (order, hint)}.get(self.kind, (order,))
+    def field(self) -> str:
+        """Under which it is kept, until a later one takes its place."""
+        return f"{'hint' if self.kind == 'opened' else 'order'}\n{self.provider}\n{self.model}"
+
+
+def _read(text: bytes) -> _Message | None:
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _nothing(_said: Any) -> None: ...
@@ -68,7 +74,8 @@ class News:
     """Tells and hears. Nothing is told to the pod that said it.
 
     What holds for a while is kept, for pods that start later or were cut off. Each of a target's orders takes the place
-    of the one before, and each of its hints that of the hint before.
+    of the one before, and each of its hints that of the hint before. ``subscribe`` comes before the first pause after
+    ``start``: what is kept is told once.
     """
 
     def __init__(
@@ -136,13 +143,12 @@ class News:
         answered: Answered = _nothing,
     ) -> None:
         now = self._link.now()
-        message = _Message(kind, provider, model, now, now + min(seconds, LONGEST_SECONDS), self._pod)
-        if kind == "reset":
-            self._link.ask(("HDEL", self._kept, *message.concerns), _nothing)
-        else:
-            self._link.ask(("HSET", self._kept, *message.concerns, _encode(message)), _nothing)
-            self._link.ask(("PEXPIRE", self._kept, LONGEST_SECONDS * 1000), _nothing)
-        self._link.ask(("PUBLISH", self._channel, _encode(message)), answered)
+        lasts = LONGEST_SECONDS if kind == "reset" else min(seconds, LONGEST_SECONDS)
+        message = _Message(kind, provider, model, now, now + lasts, self._pod)
+        text = _encode(message)
+        self._link.ask(("HSET", self._kept, message.field, text), _nothing)
+        self._link.ask(("PEXPIRE", self._kept, LONGEST_SECONDS * 1000), _nothing)
+        self._link.ask(("PUBLISH", self._channel, text), answered)
 
     async def _listen(self) -> None:
         pause = FIRST_PAUSE
@@ -159,8 +165,9 @@ class News:
                 pause = FIRST_PAUSE
                 self._ask_for_kept()
                 while True:
-                    _, _, message = await self._connection.read_response()
-                    self._hear(message)
+                    _, _, text = await self._connection.read_response()
+                    if (message := _read(text)) is not None:
+                        self._hear(message)
             self.hearing.clear()
             with contextlib.suppress(exceptions.RedisError, OSError):
                 await self._connection.disconnect(nowait=True)
@@ -168,37 +175,31 @@ class News:
             pause = min(LONGEST_PAUSE, 2 * pause)
 
     def _ask_for_kept(self) -> None:
-        self._link.ask(("HGETALL", self._kept), self._remember)
+        if self.hearing.is_set():
+            self._link.ask(("HGETALL", self._kept), self._remember)
 
     def _remember(self, said: Any) -> None:
-        """Take what was told before we listened, and drop what holds no more."""
+        """Take what was told before we listened, in its order, and drop what holds no more."""
         if isinstance(said, Gone):
             return
-        for field, message in zip(said[::2], said[1::2], strict=True):
-            if not self._hear(message):
-                self._link.ask(("HDEL", self._kept, field), _nothing)
+        found = [message for text in said[1::2] if (message := _read(text)) is not None]
+        for message in sorted(found, key=lambda one: one.said):
+            if message.until > self._link.now():
+                self._hear(message)
+            else:
+                self._link.ask(("HDEL", self._kept, message.field), _nothing)
 
-    def _hear(self, said: bytes) -> bool:
-        """Pass it on; whether it still holds."""
-        try:
-            message = _decode(said)
-        except msgspec.MsgspecError:
-            return False
-        seconds = min(message.until - self._link.now(), LONGEST_SECONDS)
-        if seconds <= 0 and message.kind != "reset":
-            return False
-        if message.pod != self._pod and self._is_new(message):
-            told = Told(message.kind, message.provider, message.model, max(0.0, seconds))
-            for callback in self._callbacks:
-                with DefectsLogged(self._logger, "taking news of another pod"):
-                    callback(told)
-        return True
-
-    def _is_new(self, message: _Message) -> bool:
-        """Whether nothing later was heard of it. What is kept may come twice, and after what was said since."""
-        if any(message.said <= self._latest.get(field, 0.0) for field in message.concerns):
-            return False
+    def _hear(self, message: _Message) -> None:
+        """Pass it on, unless it is our own, or something later was heard: what is kept may come twice, and after what
+        was said since.
+        """
+        if message.pod == self._pod or message.said <= self._latest.get(message.field, 0.0):
+            return
         if len(self._latest) > _MOST_FIELDS:
             self._latest.clear()
-        self._latest.update(dict.fromkeys(message.concerns, message.said))
-        return True
+        self._latest[message.field] = message.said
+        seconds = 0 if message.kind == "reset" else min(message.until - self._link.now(), LONGEST_SECONDS)
+        told = Told(message.kind, message.provider, message.model, max(0.0, seconds))
+        for callback in self._callbacks:
+            with DefectsLogged(self._logger, "taking news of another pod"):
+                callback(told)

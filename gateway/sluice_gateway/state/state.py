@@ -1,35 +1,23 @@
-"""The state that pods share, opened and closed with the process."""
+"""Opening the state that the settings speak of."""
 
-import secrets
-import time
+import importlib
+from typing import TYPE_CHECKING
 
-from sluice_gateway.limits.local import LocalStore
-from sluice_gateway.settings import StateAddress
-from sluice_gateway.state.connection import PATIENCE, Link
-from sluice_gateway.state.counters import Counters
-from sluice_gateway.state.news import News
-from sluice_gateway.state.scripts import script
-from sluice_gateway.state.shared import SharedStore
+from sluice_gateway.settings import Settings
 from sluice_gateway.telemetry.log import Logger
 
+if TYPE_CHECKING:
+    from sluice_gateway.state.fleet import State
 
-class State:
-    """What is shared: ``store`` keeps count, ``news`` tells the other pods."""
 
-    def __init__(self, address: StateAddress, gateway: str, logger: Logger, *, patience: float = PATIENCE) -> None:
-        pod = secrets.token_hex(6)
-        scripts = (script("reserve"), script("settle"))
-        self._link = Link(address, scripts, f"{{sluice/{gateway}}}probe", logger, patience=patience)
-        self.store = SharedStore(self._link, LocalStore(time.time), Counters(gateway, pod), pod)
-        self.news = News(self._link, address, gateway, pod, logger)
+def open_state(settings: Settings, logger: Logger) -> "State | None":
+    """The shared state, to be started; None when this process keeps its own.
 
-    async def start(self) -> None:
-        """Reach the state Redis. Returns also when it is away: it is looked for as long as the process runs."""
-        await self._link.start()
-        self.news.start()
-
-    async def close(self) -> None:
-        """Tell what is left to tell."""
-        await self.news.close()
-        await self.store.close()
-        await self._link.close()
+    The client library takes a tenth of a second to import, and 20 MiB: a process without a state Redis goes without.
+    """
+    if settings.state is None:
+        return None
+    state: State = importlib.import_module("sluice_gateway.state.fleet").State(
+        settings.state, f"{settings.namespace}/{settings.gateway}", logger
+    )
+    return state

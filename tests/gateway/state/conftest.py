@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway.settings import StateAddress
-from sluice_gateway.state.state import State
+from sluice_gateway.state.fleet import State
 from sluice_gateway.telemetry.log import LineWriter, Logger, make_logger
 from tests.support.redis_server import RedisServer
 

@@ -7,8 +7,8 @@ import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit, Used
 from sluice_gateway.limits.windows import bounds
+from sluice_gateway.state.fleet import State
 from sluice_gateway.state.shared import SharedStore
-from sluice_gateway.state.state import State
 from tests.gateway.state.conftest import Open
 from tests.support.redis_server import RedisServer
 
