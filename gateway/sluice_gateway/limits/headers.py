@@ -37,10 +37,9 @@ def ratelimit_headers(levels: Iterable[Level]) -> list[tuple[str, str]]:
 
 def duration(seconds: float) -> str:
     """A time as Go writes it, rounded up: whole seconds, below one second whole milliseconds."""
-    if seconds < 1:
-        milliseconds = math.ceil(seconds * 1000)
-        return f"{milliseconds}ms" if 0 < milliseconds < 1000 else f"{max(milliseconds, 0) // 1000}s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
+    if 0 < seconds <= 0.999:
+        return f"{math.ceil(seconds * 1000)}ms"
+    minutes, rest = divmod(max(0, math.ceil(seconds)), 60)
     if not minutes:
         return f"{rest}s"
     hours, minutes = divmod(minutes, 60)

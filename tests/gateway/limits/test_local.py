@@ -140,6 +140,12 @@ class TestWindows:
         wall.now = NOON - 60.5
         assert take(store, (PER_MINUTE, 100))
 
+    def test_times_are_differences(self) -> None:
+        """In 1970, where no other sum of two instants looks like one."""
+        store = LocalStore(Wall(20))
+        assert take(store, (PER_MINUTE, 100)).levels == ((PER_MINUTE, 0, 40.0),)
+        assert refused(store, (PER_MINUTE, 1)).retry_after == 40.0
+
 
 class TestBuckets:
     def test_a_full_bucket_gives_all_at_once(self) -> None:
@@ -162,6 +168,13 @@ class TestBuckets:
         wall.now += 61
         assert left(store, BUCKET) == 100
         assert take(store, (BUCKET, 100)).levels == ((BUCKET, 0, 60.0),)
+
+    def test_times_are_differences(self) -> None:
+        wall = Wall(10)
+        store = LocalStore(wall)
+        take(store, (BUCKET, 100))
+        wall.now = 40
+        assert left(store, BUCKET) == 50
 
     def test_after_the_time_that_it_said_there_is_room(self) -> None:
         wall = Wall(NOON + 0.1)
@@ -239,6 +252,12 @@ class TestPlaces:
         assert left(store, PLACES) == 1
         store.settle(second, Used(0))
         assert left(store, PLACES) == 2
+
+    def test_all_places_may_be_taken_one_by_one(self) -> None:
+        store, four = LocalStore(Wall()), replace(PLACES, most=4)
+        for remaining in (3, 2, 1, 0):
+            assert take(store, (four, 1)).levels[0].remaining == remaining
+        assert refused(store, (four, 1))
 
     def test_time_gives_none_back(self) -> None:
         wall = Wall()
