@@ -7,8 +7,10 @@ import pytest
 
 from sluice_config.resources.provider_policy import CircuitBreaker
 from sluice_gateway.resilience.breakers import Breakers
+from sluice_gateway.routing.table import build_table
 from sluice_gateway.server.served import Serving
 from sluice_gateway.server.troubles import Troubles
+from sluice_gateway.upstream import LeanUpstream
 from sluice_operator.reports import (
     CALM_SECONDS,
     MOST_ENTRIES,
@@ -21,9 +23,7 @@ from sluice_operator.reports import (
     read_report,
 )
 from sluice_operator.targets import BREAKER_OPEN, NOT_OFFERED, REJECTED, UNHEALTHY, Trouble
-from tests.support.admin import table_of
-from tests.support.gateway import provider as gateway_provider
-from tests.support.gateway import route as gateway_route
+from tests.support import loading
 from tests.support.site import Site, provider, route, secret
 
 PROVIDER = {"provider": "default/openai", "routes": ["default/chat"]}
@@ -105,7 +105,8 @@ def test_callers_who_name_models_write_no_lines_of_a_status():
 
 
 def test_what_a_gateway_reports_is_understood():
-    table = table_of(gateway_provider("a"), gateway_provider("b"), gateway_route("chat", "a/m", "b/m"))
+    event = loading.loaded(loading.provider("a") + loading.provider("b") + loading.route("chat", "a/m", "b/m"))
+    table = build_table(event.snapshot, event.digest, event.credentials, LeanUpstream())
     breakers = Breakers()
     breakers.of("default/a", "m", CircuitBreaker()).open(1060.0)
     health = [
