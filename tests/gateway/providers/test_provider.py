@@ -1,11 +1,15 @@
 """What a provider's words may not show to others, its key and where it is; and where its requests go."""
 
+from typing import Any
+
 import pytest
 
 from sluice_config.snapshot import Provider as Policy
+from sluice_gateway import catalogue
 from sluice_gateway.credentials import Credentials
 from sluice_gateway.errors import CallerError
-from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH, Provider, make_provider
+from sluice_gateway.providers.listing import Listing, listed
+from sluice_gateway.providers.provider import MAX_MESSAGE_LENGTH, Provider, Traits, make_provider
 from sluice_gateway.upstream import LeanUpstream
 from tests.support.gateway import loaded, provider, route
 
@@ -62,3 +66,55 @@ def test_a_models_name_is_no_step_in_a_path(name: str) -> None:
     with pytest.raises(CallerError, match="not the name of a model"):
         azure.endpoint(azure.wire.chat, name)
     assert "/deployments/..a/" in azure.endpoint(azure.wire.chat, "..a").path
+
+
+def with_models(*models: dict[str, Any], vendor: str = "openai-compatible") -> Provider:
+    url = {"baseURL": "http://127.0.0.1:9/v1"} if vendor == "openai-compatible" else {}
+    text = provider("one", models=list(models), **{"provider": vendor} | url)
+    event = loaded(text + route("chat", "one/m" if not models else f"one/{models[0]['name']}"))
+    return made(event.snapshot.providers[0], event.credentials)
+
+
+def test_traits_are_what_is_weighed_of_a_model() -> None:
+    said = {
+        "name": "m",
+        "pricing": {"inputPerMillion": "0.15", "outputPerMillion": "3"},
+        "contextWindow": 8000,
+        "maxOutputTokens": 900,
+        "capabilities": ["chat", "tools"],
+        "quality": 70,
+    }
+    assert with_models(said).traits("m") == Traits(
+        input_price=0.15 / 1e6,
+        output_price=3 / 1e6,
+        context_window=8000,
+        max_output_tokens=900,
+        capabilities=frozenset({"chat", "tools"}),
+        complete=True,
+        quality=70,
+    )
+
+
+def test_what_nobody_says_of_a_model_is_unknown() -> None:
+    assert with_models().traits("m") == Traits()
+    assert with_models({"name": "m"}).traits("m") == Traits()
+    assert with_models({"name": "m", "pricing": {"inputPerMillion": "0"}}).traits("m") == Traits(input_price=0.0)
+
+
+def test_only_a_policys_capabilities_are_complete() -> None:
+    known = next(one for one in catalogue.read().models if one.provider == "cohere" and "tools" in one.capabilities)
+    by_catalogue = with_models({"name": known.name}, vendor="cohere").traits(known.name)
+    assert by_catalogue.capabilities == frozenset(known.capabilities)
+    assert not by_catalogue.complete
+    said = with_models({"name": known.name, "capabilities": ["chat"]}, vendor="cohere").traits(known.name)
+    assert (said.capabilities, said.complete) == (frozenset({"chat"}), True)
+    assert said.context_window == known.context_window
+
+
+def test_traits_follow_what_the_provider_lists() -> None:
+    one = with_models({"name": "m"})
+    assert one.traits("m") is one.traits("m")
+    one.listing = Listing()
+    assert one.traits("m").context_window is None
+    one.listing.take([listed("m", context_window=512)])
+    assert one.traits("m").context_window == 512
