@@ -6,6 +6,7 @@ The gateways are processes on this machine; the pods that stand for them have th
 import asyncio
 import contextlib
 import json
+import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
@@ -168,6 +169,18 @@ async def test_a_burst_of_changes_while_a_gateway_is_killed(walk: Walk) -> None:
     assert not asking.done()
     asking.cancel()
     await asyncio.wait((asking,))
+
+
+async def test_a_target_that_fails_is_told_to_its_route_and_its_provider(walk: Walk) -> None:
+    policy = walk.policy(circuitBreaker={"failureThreshold": 1}, healthCheck={"enabled": False})
+    await walk.apply(secret(), policy, route())
+    await walk.programmed()
+    walk.upstream.script = says(answer(500, b"{}"))
+    assert set(await walk.asked()) <= {502, 503}
+    for kind, name in (("modelroutes", "chat"), ("providerpolicies", "openai")):
+        text = await asyncio.to_thread(walk.site.becomes, kind, name, "TargetsHealthy", "False", "BreakerOpen")
+        assert re.match(r"target openai/gpt-4o-mini has failed too often \([12] of 2 pods\): ", text)
+    assert walk.site.condition("modelroutes", "chat")["status"] == "True"
 
 
 async def test_no_secret_is_said_by_anybody(walk: Walk) -> None:
