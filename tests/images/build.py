@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +46,14 @@ class Image:
         """A digest of all that decides what is in it."""
         digest = hashlib.sha256(f"{RECIPE} {self.name}".encode())
         for top in (self.dockerfile, *self.inputs):
-            for path in sorted([ROOT / top] if (ROOT / top).is_file() else (ROOT / top).rglob("*.py")):
+            for path in sorted([ROOT / top] if (ROOT / top).is_file() else _shipped(ROOT / top)):
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
+
+
+def _shipped(folder: Path) -> Iterator[Path]:
+    """Programs, and what they read: scripts, lists."""
+    return (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 
 GATEWAY = Image(f"sluice-gateway:{VERSION}", "Dockerfile.gateway", (*SOURCES, "requirements/gateway.txt"))

@@ -17,6 +17,7 @@ from sluice_config.published import (
     index_name,
     shard_name,
 )
+from sluice_gateway.settings import Settings, StateAddress
 from sluice_gateway.sources.volume import shard_file
 from tests.support.cluster import available_programs
 
@@ -173,3 +174,23 @@ def test_monitors_find_a_port_of_each_name(render: Render, everything: Path) -> 
         assert endpoint["port"] == port["name"]
         pod = dict(workloads(documents))[service["spec"]["selector"]["app.kubernetes.io/name"]]
         assert port["targetPort"] in [one["name"] for one in pod["containers"][0]["ports"]]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_gateways_reach_the_state_redis_where_there_is_one(render: Render, overlay: str) -> None:
+    """By its Service, with the password that a Secret may hold, through both network policies."""
+    documents = render(MANIFESTS / "overlays" / overlay)
+    [container] = dict(workloads(documents))["sluice-gateway"]["containers"]
+    settings = Settings.read({one["name"]: one["value"] for one in container["env"] if "value" in one})
+    if overlay == "namespaced":
+        assert settings.state is None
+        return
+    service = of(documents, "Service", "sluice-state")
+    assert settings.state == StateAddress(host=service["metadata"]["name"], port=service["spec"]["ports"][0]["port"])
+    [password] = [one["valueFrom"] for one in container["env"] if one["name"] == "SLUICE_STATE_PASSWORD"]
+    [secret] = [one["secret"] for one in dict(workloads(documents))["sluice-state"]["volumes"] if "secret" in one]
+    assert password == {"secretKeyRef": {"name": secret["secretName"], "key": "password", "optional": True}}
+    [rule] = of(documents, "NetworkPolicy", "sluice-state")["spec"]["ingress"]
+    labels = of(documents, "Deployment", "sluice-gateway")["spec"]["template"]["metadata"]["labels"].items()
+    assert rule["from"][0]["podSelector"]["matchLabels"].items() <= labels
+    assert "Egress" not in of(documents, "NetworkPolicy", "sluice-gateway")["spec"]["policyTypes"]
