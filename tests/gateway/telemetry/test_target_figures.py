@@ -73,6 +73,9 @@ def test_everything_else_is_a_failure(result: str) -> None:
         (["failed", *[SERVED] * 30], "healthy"),
         (["failed", "failed"], "degraded"),
         (["failed"] * 3, "unhealthy"),
+        (["failed"] * 4, "unhealthy"),
+        (["failed", *[SERVED] * 19], "healthy"),
+        (["failed", *[SERVED] * 18], "degraded"),
         ([*[SERVED] * 100, *["failed"] * 3], "unhealthy"),
         ([*["failed"] * 3, SERVED], "degraded"),
     ],
@@ -85,6 +88,10 @@ def test_an_attempt_counts_half_after_the_half_life() -> None:
     figures = noted("failed", at=0.0)
     noted(SERVED, at=HALF_LIFE, figures=figures)
     assert seen(figures, HALF_LIFE).success_rate == pytest.approx(1 / 1.5, abs=0.001)
+
+
+def test_the_success_rate_is_rounded() -> None:
+    assert seen(noted(SERVED, SERVED, "failed")).success_rate == 0.667
 
 
 def test_latency_follows_the_latest() -> None:
