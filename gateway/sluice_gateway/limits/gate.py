@@ -96,7 +96,7 @@ class Gate:
     def wait(self, tokens: int, now: float, model: str) -> float:
         """Seconds until a request of so many tokens may find room, as far as is known here; 0 when it may now."""
         wait = self._full_until - now if tokens >= self._full_for else 0.0
-        if self._inside >= self._places or self._waiting:
+        if self._inside >= self._places or self._line:
             wait = max(wait, PLACE_WAIT)
         if self._heard and (heard := self._heard.get(model)) is not None:
             wait = max(wait, heard.wait(tokens, now))

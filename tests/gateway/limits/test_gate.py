@@ -297,6 +297,7 @@ class TestHeeding:
         site.heed(OUT_OF_REQUESTS)
         first, second = await site.queue(), await site.queue()
         assert site.seen() == (0, 2)
+        assert site.wait(model="other") == 0.0
         await site.enter(model="other")
         assert (await site.queue(model="other")).done()
         await site.time.move(1.0)

@@ -377,6 +377,7 @@ class TestMemory:
         late = replace(BUCKET, name="late")
         take(store, (late, 60))
         assert len(store._buckets) == 1025
+        assert store._many_buckets == 2048  # none was full: to look again at once would be for nothing
         wall.now += 6
         for number in range(1024):
             left(store, replace(BUCKET, name=f"b{number}"))
