@@ -74,11 +74,12 @@ def failure_of(attempts: Sequence[Attempt], *, late: str) -> GatewayError:
     if late:
         return UpstreamTimedOut(f"no target has served within {late}", details=details)
     asked = [attempt for attempt in attempts if attempt.asked]
-    targets = {attempt.target for attempt in attempts}
-    if len(targets) == 1 and (asked or attempts[-1].fault.kind is FaultKind.RATE_LIMITED):
-        return _failure_of_one((asked or attempts)[-1], _soonest(attempts), details)
+    able = [attempt for attempt in attempts if attempt.fault.kind is not FaultKind.CALLER]
+    targets = {attempt.target for attempt in able}
+    if len(targets) == 1 and (asked or able[-1].fault.kind is FaultKind.RATE_LIMITED):
+        return _failure_of_one((asked or able)[-1], _soonest(attempts), details)
     if len(targets) == 1:
-        message = f"{attempts[0].target}: {attempts[0].reason}"
+        message = f"{able[0].target}: {able[0].reason}"
     else:
         message = f"none of {len(targets)} targets could serve the request"
     return AllProvidersFailed(message, retry_after=_soonest(attempts), details=details)

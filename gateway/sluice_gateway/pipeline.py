@@ -7,63 +7,34 @@ Stream and non-stream take the same path; nothing here knows the HTTP server in 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from sluice_gateway.asking import LEAST_SECONDS, Asker
-from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of, limit_refusal
+from sluice_gateway.attempts import AttemptFailed, limit_refusal
 from sluice_gateway.errors import CallerError, ProviderRefused
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.exchange import Exchange, Reply
 from sluice_gateway.fleet import Closed, Fleet
+from sluice_gateway.hedging import Hedging
 from sluice_gateway.limits.contract import Granted, Refused, Store, Used
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Full
 from sluice_gateway.planning import Planner
 from sluice_gateway.providers.adapter import FaultKind
-from sluice_gateway.resilience.retries import RetryBudgets
-from sluice_gateway.resilience.succession import Succession, Turn
+from sluice_gateway.resilience.succession import Turn
 from sluice_gateway.routing.explain import Planned, described
 from sluice_gateway.routing.plan import Candidate
 from sluice_gateway.routing.table import Route
 from sluice_gateway.telemetry.log import Logger
 from sluice_gateway.telemetry.record import LEFT, Recorder
 from sluice_gateway.telemetry.target_figures import SERVED
+from sluice_gateway.trip import NEXT, Trip
 from sluice_gateway.ways import Way, Whole
 
+OUTRUN = "outrun"
+"""The result of an attempt that another one of the same request was faster than."""
 _OF_CODES = {"timeout": FaultKind.TIMEOUT}
 """What broke a stream, by the code of its error event."""
-
-
-class Trip:
-    """A planned request: what it may use, by when it must have ended, and which targets have not served so far."""
-
-    __slots__ = ("attempts", "deadline", "exchange", "last", "planned", "succession", "tokens", "unable")
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        planned: Planned,
-        deadline: float | None,
-        tokens: int,
-        *,
-        now: float,
-        budgets: RetryBudgets,
-        chance: Callable[[], float],
-    ) -> None:
-        self.exchange = exchange
-        self.planned = planned
-        self.deadline = deadline
-        self.tokens = tokens
-        self.attempts: list[Attempt] = []
-        self.unable: CallerError | None = None
-        candidates = planned.plan.to_try()
-        self.last = now + _longest(candidates) if deadline is None else deadline  # nothing may begin later
-        self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
-
-    def note(self, attempt: Attempt) -> None:
-        """A target did not serve."""
-        self.attempts.append(attempt)
-        self.exchange.record.failed_attempts.append(attempt.described())
 
 
 class Pipeline:
@@ -99,6 +70,7 @@ class Pipeline:
         self._explains = logger.is_enabled_for(logging.DEBUG)
         self._sleep = sleep
         self._chance = chance
+        self._hedging = Hedging(asker, fleet.figures, recorder, clock, self._attempt)
 
     async def serve(self, exchange: Exchange) -> Reply | None:
         """Answer a call; None when the answer has been streamed to the client. Raises GatewayError while nothing was
@@ -119,7 +91,7 @@ class Pipeline:
             return await self._serve(trip)
         finally:
             if granted is not None:
-                self._store.settle(granted, Used(record.usage.total if record.usage else 0))
+                self._store.settle(granted, Used((record.usage.total if record.usage else 0) + record.lost_tokens))
 
     def _tokens(self, planned: Planned, exchange: Exchange) -> int:
         """What the request may use: its prompt, and the longest answer that it allows or lets expect."""
@@ -141,50 +113,36 @@ class Pipeline:
 
     async def _serve(self, trip: Trip) -> Reply | None:
         """Ask target after target, each as its turn comes."""
-        plan, exchange = trip.planned.plan, trip.exchange
         while (turn := trip.succession.next(self._clock())) is not None:
             if turn.wait > 0:
                 await self._sleep(turn.wait)
             if self._late(trip):
                 break
             reply = await self._turn(trip, turn)
-            if reply is not _NEXT:
+            if reply is not NEXT:
                 return reply
-        if trip.unable is not None and not trip.attempts:
-            raise trip.unable
-        for one in plan.candidates:
-            if one.closed:
-                trip.note(Attempt.passed_over(one.label, one.left_out, one.wait, FaultKind.FAILED))
-        late = self._late(trip)
-        raise failure_of(trip.attempts, late=_whose_time(exchange, trip.planned.match.route) if late else "")
+        raise trip.failure(_whose_time(trip) if self._late(trip) else "")
 
     async def _turn(self, trip: Trip, turn: Turn[Candidate]) -> Reply | None:
-        """Give one target its turn; _NEXT when another's has come. Raises CallerError when no other would serve."""
+        """Give one target its turn; NEXT when another's has come. Raises CallerError when no other would serve."""
         candidate = turn.candidate
         try:
             way = await self._asker.way(trip.exchange, candidate, trip.deadline)
         except CallerError as error:
-            trip.unable = trip.unable or error  # another target may be able to
-            return _NEXT
+            trip.cannot(candidate, error)  # another target may be able to
+            return NEXT
         except AttemptFailed as failed:
             trip.note(failed.attempt)
-            return _NEXT
+            return NEXT
         if isinstance(way, Whole):
             return Reply(way.body)
         try:
+            if trip.planned.match.route.hedging is not None and self._hedging.begins(trip):
+                return await self._hedging.race(trip, candidate, way)
             return await self._attempt(trip, candidate, way, trip.last if turn.queue else None)
-        except AttemptFailed as failed:
-            fault = failed.attempt.fault
-            trip.note(failed.attempt)
-            trip.succession.failed(candidate, fault.kind, fault.retry_after, self._clock())
-        except Full as full:
-            trip.succession.full(candidate, full.retry_after)
-            if turn.queue:
-                trip.note(Attempt.passed_over(candidate.label, str(full), full.retry_after, FaultKind.RATE_LIMITED))
-        except Closed as closed:
-            trip.succession.refused(candidate)
-            trip.note(Attempt.passed_over(candidate.label, str(closed), closed.wait, FaultKind.FAILED))
-        return _NEXT
+        except (AttemptFailed, Full, Closed) as error:
+            trip.failed(candidate, error, self._clock(), queue=turn.queue)
+        return NEXT
 
     async def _attempt(self, trip: Trip, candidate: Candidate, way: Way, queue: float | None) -> Reply | None:
         """Ask a target; until ``queue``, in its provider's queue first. Raises AttemptFailed, Full, Closed when another
@@ -208,10 +166,8 @@ class Pipeline:
         except AttemptFailed as failed:
             fault = failed.attempt.fault
             counted, retry_after = fault.kind, fault.retry_after
-            if fault.kind is not FaultKind.TIMEOUT or not self._late(
-                trip
-            ):  # else the target had less than its own time
-                result = fault.kind
+            if fault.kind is not FaultKind.TIMEOUT or not self._late(trip):
+                result = fault.kind  # else it had less than its own time, and nothing is known of it
             raise
         except ProviderRefused:
             result = FaultKind.CALLER
@@ -219,23 +175,11 @@ class Pipeline:
         else:
             return reply
         finally:
-            self._recorder.attempt(target.kind, counted or result)
+            self._recorder.attempt(target.kind, OUTRUN if trip.outrun else counted or result)
             fleet.leave(entry, result, record, retry_after)
 
     def _late(self, trip: Trip) -> bool:
         return trip.deadline is not None and trip.deadline - self._clock() < LEAST_SECONDS
-
-
-_NEXT = Reply(b"")
-"""Stands for the turn of another target; known by its identity."""
-
-
-def _longest(candidates: Sequence[Candidate]) -> float:
-    """Seconds that the slowest of the candidates may take."""
-    longest = 0.0
-    for one in candidates:
-        longest = max(longest, one.target.timeouts.total)
-    return longest
 
 
 def _deadline(exchange: Exchange, route: Route) -> float | None:
@@ -246,7 +190,8 @@ def _deadline(exchange: Exchange, route: Route) -> float | None:
     return of_route if exchange.deadline is None else min(of_route, exchange.deadline)
 
 
-def _whose_time(exchange: Exchange, route: Route) -> str:
+def _whose_time(trip: Trip) -> str:
+    exchange, route = trip.exchange, trip.planned.match.route
     if exchange.deadline is not None and exchange.deadline == _deadline(exchange, route):
         return "x-request-timeout-ms"
     return f"timeouts.totalSeconds = {route.total_seconds} of route {route.label}"

@@ -51,7 +51,6 @@ class Unhonoured:
 
 
 TABLE = (
-    Unhonoured("ModelRoute", "spec.hedging", "one target is asked at a time", _enabled),
     Unhonoured("ModelRoute", "spec.cachePolicy", "nothing is cached"),
     Unhonoured("CachePolicy", "spec", "nothing is cached"),
 )

@@ -16,7 +16,8 @@ CLIENT_LEFT = 499  # nginx's status for a caller who closed the connection first
 class Record:
     """Filled in as a request goes through the pipeline.
 
-    Times are the loop's, in seconds; "" and None mean not known.
+    Times are the loop's, in seconds; "" and None mean not known. ``levels`` are those of the route's limits;
+    ``lost_tokens`` were used by attempts beside the one that became the answer.
     """
 
     request_id: str
@@ -40,6 +41,7 @@ class Record:
     failed_attempts: list[dict[str, object]] = field(default_factory=list)
     defect: BaseException | None = None
     levels: Sequence[Level] = ()
+    lost_tokens: int = 0
 
     def tries(self, target: str, kind: str) -> None:
         """Another target is asked; what is known of the one before belongs to its own entry."""
@@ -85,6 +87,7 @@ class RequestLine(Line):
     audio_prompt_tokens: int | None
     audio_completion_tokens: int | None
     estimated: bool | None
+    lost_tokens: int | None
 
     def text(self) -> str:
         """``200 chat -> openai/gpt-4o-mini, 812 ms, 9+120 tokens``, and why, where it went wrong."""
@@ -116,6 +119,11 @@ class Recorder:
     def attempt(self, target: str, result: str) -> None:
         """Count a call to a provider."""
         self._metrics.attempts.child(target, result).inc()
+
+    def lost(self, route: str, target: str, usage: Usage) -> None:
+        """Count what an attempt has used that did not become the answer."""
+        self._metrics.prompt_tokens.child(route, target).inc(usage.prompt)
+        self._metrics.completion_tokens.child(route, target).inc(usage.completion)
 
     def limited(self, route: str, limit: str) -> None:
         """Count a request that a limit had no room for."""
@@ -149,6 +157,7 @@ class Recorder:
             round(elapsed * 1000, 3),
             None if first_byte is None else round(first_byte * 1000, 3),
             *usage,
+            record.lost_tokens or None,
             event="request",
         )
         self._log(line)

@@ -17,6 +17,8 @@ HALF_LIFE = 300.0
 """Seconds after which an attempt counts half."""
 SAMPLES = 64
 """The latest attempts of a target over which its percentiles are taken."""
+LEAST_SAMPLES = 20
+"""With fewer, a percentile is the chance of one or two answers."""
 SAMPLE_SECONDS = 3 * HALF_LIFE
 """The greatest age of one: as an attempt, it would count an eighth."""
 
@@ -198,6 +200,16 @@ class TargetFigures:
             weight,
             now - found.at,
         )
+
+    def slowest(self, provider: str, model: str, percent: int, now: float) -> float | None:
+        """Seconds within which so many per cent of a target's latest whole answers came; None when few were seen."""
+        found = self._figures.get((provider, model))
+        if found is None:
+            return None
+        ranked = sorted(one.total for one in found.samples if now - one.at <= SAMPLE_SECONDS and one.first_byte is None)
+        if len(ranked) < LEAST_SAMPLES:
+            return None
+        return ranked[(len(ranked) * percent - 1) // 100]
 
     def seen(self, provider: str, model: str, now: float) -> Seen | None:
         """What is known of a target; None when nothing was seen of it for long."""

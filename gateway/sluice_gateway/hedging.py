@@ -1,0 +1,151 @@
+"""A second target for whole answers that are late: the first answer wins, the other question is taken back.
+
+"Hedged requests" of Dean and Barroso, The Tail at Scale (Communications of the ACM 56, 2013): the second is sent when
+the first has taken longer than most do, and for a few requests in a hundred at most, so that it costs little.
+"""
+
+import asyncio
+import copy
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from sluice_gateway.asking import Asker
+from sluice_gateway.attempts import AttemptFailed
+from sluice_gateway.errors import CallerError
+from sluice_gateway.exchange import Reply
+from sluice_gateway.fleet import Closed
+from sluice_gateway.limits.gate import Full
+from sluice_gateway.resilience.retries import RetryBudget
+from sluice_gateway.routing.plan import Candidate
+from sluice_gateway.telemetry.record import Recorder
+from sluice_gateway.telemetry.target_figures import TargetFigures
+from sluice_gateway.trip import NEXT, Trip
+from sluice_gateway.ways import Way, Whole
+
+Attempt = Callable[[Trip, Candidate, Way, float | None], Awaitable[Reply | None]]
+"""Asks one target; see ``Pipeline``."""
+
+
+class _Runner:
+    """One of two attempts that are under way, with a record of its own: only one of them becomes the answer."""
+
+    def __init__(self, trip: Trip, candidate: Candidate, way: Way, attempt: Attempt) -> None:
+        self.candidate = candidate
+        self.trip = copy.copy(trip)
+        self.record = dataclasses.replace(trip.exchange.record, usage=None)
+        self.trip.exchange = trip.exchange._replace(record=self.record)
+        self.task = asyncio.ensure_future(attempt(self.trip, candidate, way, None))
+
+    async def stop(self) -> None:
+        """Take the question back, if it is not answered."""
+        if not self.task.done():
+            self.trip.outrun = True
+            self.task.cancel()
+        await asyncio.wait((self.task,))
+        if not self.task.cancelled():
+            self.task.exception()  # looked at: whoever needed it has seen it
+
+
+class Hedging:
+    """Races for routes that want them. ``clock`` gives seconds that only grow."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        figures: TargetFigures,
+        recorder: Recorder,
+        clock: Callable[[], float],
+        attempt: Attempt,
+    ) -> None:
+        self._asker = asker
+        self._figures = figures
+        self._recorder = recorder
+        self._clock = clock
+        self._attempt = attempt
+        self._budgets: dict[str, RetryBudget] = {}
+
+    def begins(self, trip: Trip) -> bool:
+        """Whether the request is one that may have a second target beside its first."""
+        return not trip.exchange.call.stream and not trip.attempts and len(trip.planned.plan.to_try()) > 1
+
+    async def race(self, trip: Trip, candidate: Candidate, way: Way) -> Reply | None:
+        """Ask a target and, when its answer is late, the next one too; NEXT when neither has served. Raises CallerError
+        when no other would serve.
+        """
+        route, now = trip.planned.match.route, self._clock()
+        if route.hedging is None:
+            return await self._attempt(trip, candidate, way, None)
+        budget = self._budget(route.label, route.hedging.max_extra_percent)
+        budget.asked(now)
+        provider, percent = candidate.target.provider.resource, route.hedging.after_percentile
+        late = self._figures.slowest(provider, candidate.model, percent, now)
+        runners = [_Runner(trip, candidate, way, self._attempt)]
+        try:
+            if late is not None:
+                await asyncio.wait((runners[0].task,), timeout=late)
+                if not runners[0].task.done() and budget.may_retry(self._clock()):
+                    await self._begin_second(trip, runners, budget)
+            return await self._first_of(trip, runners)
+        finally:
+            for runner in runners:
+                await runner.stop()
+            self._count_lost(trip, runners)
+
+    async def _begin_second(self, trip: Trip, runners: list[_Runner], budget: RetryBudget) -> None:
+        now = self._clock()
+        turn = trip.succession.next(now)
+        if turn is None:
+            return
+        try:
+            way = await self._asker.way(trip.exchange, turn.candidate, trip.deadline)
+        except CallerError as error:
+            trip.cannot(turn.candidate, error)
+        except AttemptFailed as failed:
+            trip.note(failed.attempt)
+        else:
+            if not isinstance(way, Whole):
+                budget.retried(now)
+                runners.append(_Runner(trip, turn.candidate, way, self._attempt))
+
+    async def _first_of(self, trip: Trip, runners: list[_Runner]) -> Reply | None:
+        """The first answer that there is."""
+        waiting = list(runners)
+        while waiting:
+            await asyncio.wait([one.task for one in waiting], return_when=asyncio.FIRST_COMPLETED)
+            for runner in [one for one in waiting if one.task.done()]:
+                waiting.remove(runner)
+                try:
+                    reply = runner.task.result()
+                except (AttemptFailed, Full, Closed) as error:
+                    trip.failed(runner.candidate, error, self._clock(), queue=False)
+                except CallerError:
+                    _adopt(trip, runner)
+                    raise
+                else:
+                    _adopt(trip, runner)
+                    return reply
+        return NEXT
+
+    def _count_lost(self, trip: Trip, runners: list[_Runner]) -> None:
+        """What was asked beside the answer has its price: it counts for limits and metrics."""
+        record = trip.exchange.record
+        record.attempts = sum(runner.record.attempts for runner in runners)
+        for runner in runners:
+            if runner.trip.outrun and (usage := runner.record.usage) is not None:
+                record.lost_tokens += usage.total
+                self._recorder.lost(trip.planned.match.route.label, runner.candidate.target.kind, usage)
+
+    def _budget(self, route: str, percent: int) -> RetryBudget:
+        found = self._budgets.get(route)
+        if found is None:
+            found = self._budgets[route] = RetryBudget(percent)
+        found.percent = percent
+        return found
+
+
+def _adopt(trip: Trip, runner: _Runner) -> None:
+    """What is known of the attempt that ended the race is known of the request."""
+    record, theirs = trip.exchange.record, runner.record
+    record.target, record.target_kind = theirs.target, theirs.target_kind
+    record.provider_request_id = theirs.provider_request_id
+    record.first_byte, record.usage, record.defect = theirs.first_byte, theirs.usage, theirs.defect

@@ -1,0 +1,103 @@
+"""One planned request on its way from target to target."""
+
+from collections.abc import Callable, Sequence
+
+from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
+from sluice_gateway.errors import CallerError, GatewayError
+from sluice_gateway.exchange import Exchange, Reply
+from sluice_gateway.fleet import Closed
+from sluice_gateway.limits.gate import Full
+from sluice_gateway.providers.adapter import FaultKind
+from sluice_gateway.resilience.retries import RetryBudgets
+from sluice_gateway.resilience.succession import Succession
+from sluice_gateway.routing.explain import Planned
+from sluice_gateway.routing.plan import Candidate
+
+NEXT = Reply(b"")
+"""Stands for the turn of another target; known by its identity."""
+
+
+class Trip:
+    """A planned request: what it may use, by when it must have ended, and which targets have not served so far.
+
+    Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``tokens``
+    are what it may use. ``outrun``: another attempt of the same request was faster than this one.
+    """
+
+    __slots__ = (
+        "attempts",
+        "deadline",
+        "exchange",
+        "last",
+        "outrun",
+        "planned",
+        "succession",
+        "tokens",
+        "unable",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        planned: Planned,
+        deadline: float | None,
+        tokens: int,
+        *,
+        now: float,
+        budgets: RetryBudgets,
+        chance: Callable[[], float],
+    ) -> None:
+        self.exchange = exchange
+        self.planned = planned
+        self.deadline = deadline
+        self.tokens = tokens
+        self.attempts: list[Attempt] = []
+        self.unable: CallerError | None = None
+        self.outrun = False
+        candidates = planned.plan.to_try()
+        self.last = now + _longest(candidates) if deadline is None else deadline
+        self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
+
+    def note(self, attempt: Attempt) -> None:
+        """A target did not serve."""
+        self.attempts.append(attempt)
+        self.exchange.record.failed_attempts.append(attempt.described())
+
+    def failed(self, candidate: Candidate, error: AttemptFailed | Full | Closed, now: float, *, queue: bool) -> None:
+        """A target has failed, or could not be asked; ``queue``: after it has waited for room."""
+        if isinstance(error, AttemptFailed):
+            fault = error.attempt.fault
+            self.note(error.attempt)
+            self.succession.failed(candidate, fault.kind, fault.retry_after, now)
+        elif isinstance(error, Full):
+            self.succession.full(candidate, error.retry_after)
+            if queue:
+                wait, kind = error.retry_after, FaultKind.RATE_LIMITED
+                self.note(Attempt.passed_over(candidate.label, str(error), wait, kind))
+        else:
+            self.succession.refused(candidate)
+            self.note(Attempt.passed_over(candidate.label, str(error), error.wait, FaultKind.FAILED))
+
+    def cannot(self, candidate: Candidate, error: CallerError) -> None:
+        """A target can't do what is asked."""
+        self.unable = self.unable or error
+        self.note(Attempt.passed_over(candidate.label, error.message, None, FaultKind.CALLER))
+
+    def failure(self, late: str) -> GatewayError:
+        """What the caller is told when no target has served. ``late``: see ``failure_of``."""
+        if self.unable is not None and all(attempt.fault.kind is FaultKind.CALLER for attempt in self.attempts):
+            return self.unable
+        for one in self.planned.plan.candidates:
+            if one.closed:
+                self.note(Attempt.passed_over(one.label, one.left_out, one.wait, FaultKind.FAILED))
+            elif one.left_out and not one.reason:
+                self.note(Attempt.passed_over(one.label, one.left_out, None, FaultKind.CALLER))
+        return failure_of(self.attempts, late=late)
+
+
+def _longest(candidates: Sequence[Candidate]) -> float:
+    """Seconds that the slowest of the candidates may take."""
+    longest = 0.0
+    for one in candidates:
+        longest = max(longest, one.target.timeouts.total)
+    return longest
