@@ -74,7 +74,6 @@ async def wired(
         state = open_state(settings, logger)
         if state is not None:
             stack.push_async_callback(state.close)
-            await state.start()
         store = state.store if state is not None else LocalStore(time.time)
         gates = Gates(store, clock)
         fleet = Fleet(breakers, gates, figures, clock, doubtful=checks.healthy, passed=checks.passed)
@@ -93,6 +92,8 @@ async def wired(
             breakers.observers.append(hints.changed)
             state.news.subscribe(hints.hear)
             state.news.subscribe(overrides.hear)
+            state.observers.append(lambda why: _tell_state(alerts, metrics, why))
+            await state.start()
         configuration.followers += [
             checks.follow,
             overrides.follow,
@@ -165,6 +166,14 @@ def _tell_breaker(alerts: Alerts, provider: str, model: str, state: State, by_ha
         alerts.event("breaker_open", provider=provider, model=model, by_hand=by_hand)
     elif state is State.CLOSED:
         alerts.event("breaker_closed", provider=provider, model=model, by_hand=by_hand)
+
+
+def _tell_state(alerts: Alerts, metrics: Metrics, why: str) -> None:
+    metrics.state_store.set(not why)
+    if why:
+        alerts.event("state_store_away", reason=why)
+    else:
+        alerts.event("state_store_back")
 
 
 def _webhook(settings: Settings, http: Upstream, logger: Logger, metrics: Metrics) -> Webhook | None:

@@ -57,11 +57,6 @@ def test_a_cache_policy_as_a_whole_does_nothing_yet() -> None:
     assert fields(list(unhonoured(cache("answers")))) == ["spec"]
 
 
-def test_what_is_switched_off_is_not_told() -> None:
-    assert fields(list(unhonoured(route("a", ["m"], hedging={"afterPercentile": 90})))) == []
-    assert fields(list(unhonoured(route("a", ["m"], hedging={"enabled": True})))) == ["spec.hedging"]
-
-
 @pytest.mark.parametrize("vendor", get_args(Vendor))
 def test_every_vendor_is_served(vendor: str) -> None:
     assert list(unhonoured(provider("a", vendor, baseURL="http://localhost:8000/v1"))) == []

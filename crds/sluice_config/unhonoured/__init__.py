@@ -21,10 +21,6 @@ def _always(_: Any) -> bool:
     return True
 
 
-def _enabled(section: Any) -> bool:
-    return bool(section.enabled)
-
-
 @dataclass(frozen=True, slots=True)
 class Unhonoured:
     """One field that nothing acts on. `instead` is what happens in its place.

@@ -78,6 +78,7 @@ class RequestLine(Line):
     provider_request_id: str | None
     milliseconds: float
     first_byte_milliseconds: float | None
+    lost_tokens: int | None
     prompt_tokens: int | None
     completion_tokens: int | None
     cached_tokens: int | None
@@ -87,7 +88,6 @@ class RequestLine(Line):
     audio_prompt_tokens: int | None
     audio_completion_tokens: int | None
     estimated: bool | None
-    lost_tokens: int | None
 
     def text(self) -> str:
         """``200 chat -> openai/gpt-4o-mini, 812 ms, 9+120 tokens``, and why, where it went wrong."""
@@ -156,8 +156,8 @@ class Recorder:
             record.provider_request_id,
             round(elapsed * 1000, 3),
             None if first_byte is None else round(first_byte * 1000, 3),
-            *usage,
             record.lost_tokens or None,
+            *usage,
             event="request",
         )
         self._log(line)

@@ -118,6 +118,7 @@ FIELDS: dict[str, Any] = {
     "provider_request_id": None,
     "milliseconds": 12.345,
     "first_byte_milliseconds": 12.0,
+    "lost_tokens": None,
     "prompt_tokens": 3,
     "completion_tokens": 14,
     "cached_tokens": 0,

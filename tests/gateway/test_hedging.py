@@ -1,0 +1,140 @@
+"""A second target for whole answers that are late: who wins, what is taken back, and what it costs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
+from tests.support.upstream import Peer, Request, Script, ScriptedUpstream, json_answer, says, serve
+
+LEAST_SAMPLES = 20
+MISTAKE = json_answer({"error": {"message": "no"}}, 400)
+BROKEN = json_answer({"error": {"message": "boom"}}, 500)
+
+
+def answer(words: str) -> bytes:
+    usage = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+    return json_answer({"choices": [{"message": {"content": words}, "finish_reason": "stop"}], "usage": usage})
+
+
+def quick_then(late: Script) -> Script:
+    """Answers at once until enough is known of it; then does something else."""
+    count = 0
+
+    async def script(peer: Peer, request: Request) -> None:
+        nonlocal count
+        count += 1
+        await (peer.send(answer("first")) if count <= LEAST_SAMPLES else late(peer, request))
+
+    return script
+
+
+async def stalls(peer: Peer, _request: Request) -> None:
+    await peer.stall()
+
+
+def after(seconds: float, said: bytes) -> Script:
+    async def script(peer: Peer, _request: Request) -> None:
+        await peer.pace(seconds)
+        await peer.send(said)
+
+    return script
+
+
+@asynccontextmanager
+async def two(
+    late: Script, second: Script, **hedging: Any
+) -> AsyncIterator[tuple[RunningGateway, ScriptedUpstream, ScriptedUpstream]]:
+    """A gateway that knows its first target to be quick, which is late from now on."""
+    async with serve(quick_then(late)) as first, serve(second) as other:
+        text = (
+            provider("first", first.url)
+            + provider("second", other.url)
+            + route("chat", "first/a", "second/b", hedging={"enabled": True, **hedging})
+        )
+        async with gateway(text) as sluice:
+            for _ in range(LEAST_SAMPLES):
+                await sluice.post()
+            yield sluice, first, other
+
+
+async def test_the_second_answer_wins_and_the_first_question_is_taken_back() -> None:
+    async with two(stalls, says(answer("second"))) as (sluice, first, _):
+        async with asyncio.timeout(3):
+            response, body = await sluice.post()
+        await first.until(lambda: any(peer.closed.is_set() for peer in first.peers))
+        *_, line = await sluice.logged(LEAST_SAMPLES + 1)
+        metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
+    assert body["choices"][0]["message"]["content"] == "second"
+    assert (response.headers["x-sluice-target"], response.headers["x-sluice-attempts"]) == ("second/b", "2")
+    assert (line["target"], line["attempts"], line["completion_tokens"]) == ("second/b", 2, 3)
+    assert line["lost_tokens"] > 0
+    assert 'sluice_attempts_total{result="outrun",target="first/a"} 1.0' in metrics
+
+
+async def test_the_first_answer_wins_when_it_comes_first_after_all() -> None:
+    async with two(after(0.3, answer("late")), stalls) as (sluice, _, other):
+        response, body = await sluice.post()
+        await other.until(lambda: other.open == 0)
+    assert body["choices"][0]["message"]["content"] == "late"
+    assert (response.headers["x-sluice-target"], response.headers["x-sluice-attempts"]) == ("first/a", "2")
+    assert len(other.requests) == 1
+
+
+async def test_when_one_fails_the_other_is_waited_for() -> None:
+    async with two(after(0.3, BROKEN), after(0.6, answer("second"))) as (sluice, _, _other):
+        response, body = await sluice.post()
+    assert (response.status, body["choices"][0]["message"]["content"]) == (200, "second")
+
+
+async def test_when_both_fail_the_caller_is_told_of_both() -> None:
+    async with two(after(0.3, BROKEN), says(BROKEN)) as (sluice, _, _other):
+        response, body = await sluice.post()
+    assert (response.status, body["error"]["code"]) == (503, "all_providers_failed")
+    assert {one["target"] for one in body["error"]["attempts"]} == {"first/a", "second/b"}
+
+
+async def test_a_callers_mistake_ends_both() -> None:
+    async with two(stalls, says(MISTAKE)) as (sluice, first, _):
+        response, _body = await sluice.post()
+        await first.until(lambda: first.open == 0)
+    assert response.status == 400
+
+
+async def test_a_caller_who_leaves_takes_both_along() -> None:
+    async with two(stalls, stalls) as (sluice, first, other):
+        asking = asyncio.create_task(sluice.post())
+        await other.until(lambda: len(other.requests) == 1)
+        asking.cancel()
+        await other.until(lambda: other.open == 0)
+        await first.until(lambda: first.open == 0)
+
+
+async def test_streams_are_not_raced() -> None:
+    async with two(stalls, says(answer("second"))) as (sluice, _, other):
+        asking = asyncio.create_task(sluice.session.post(sluice.url + CHAT, json=HELLO | {"stream": True}))
+        await asyncio.wait((asking,), timeout=0.3)
+        asking.cancel()
+        await asyncio.wait((asking,))
+    assert len(other.requests) == 0
+
+
+async def test_no_more_than_its_share_of_the_requests() -> None:
+    async with two(stalls, says(answer("second")), maxExtraPercent=1) as (sluice, _, other):
+        for _ in range(3):  # the least that a budget allows
+            await sluice.post()
+        asking = asyncio.create_task(sluice.post())
+        await asyncio.wait((asking,), timeout=0.3)
+        asking.cancel()
+        await asyncio.wait((asking,))
+    assert len(other.requests) == 3
+
+
+async def test_nobody_is_raced_of_whom_little_is_known() -> None:
+    async with serve(after(0.3, answer("first"))) as first, serve(says(answer("second"))) as second:
+        targets = provider("first", first.url) + provider("second", second.url)
+        async with gateway(targets + route("chat", "first/a", "second/b", hedging={"enabled": True})) as sluice:
+            response, _ = await sluice.post()
+    assert response.headers["x-sluice-target"] == "first/a"
+    assert len(second.requests) == 0
