@@ -330,11 +330,12 @@ class TestDraining:
         wall.now += 0.3
         assert store.drain() == [Counted(BUCKET, None, 50)]
 
-    def test_a_window_that_is_over_concerns_nobody(self) -> None:
+    @pytest.mark.parametrize("later", [60, 61])
+    def test_a_window_that_is_over_concerns_nobody(self, later: float) -> None:
         wall = Wall()
         store = LocalStore(wall)
         take(store, (PER_MINUTE, 40), (limit(span="hour"), 30))
-        wall.now += 60
+        wall.now += later
         assert store.drain() == [Counted(limit(span="hour"), int(NOON), 30)]
 
 
