@@ -232,3 +232,10 @@ def test_idle_is_since_the_last_attempt_that_said_something() -> None:
     figures = noted(SERVED, "failed", at=100.0)
     noted(LEFT, at=110.0, figures=figures)
     assert figures.expected(*TARGET, 130.0).idle == 30.0
+
+
+def test_how_old_a_sample_is_does_not_depend_on_the_clocks_start() -> None:
+    figures = TargetFigures()
+    streamed(figures, 1.0, at=5000.0)
+    assert seen(figures, 5000.0 + SAMPLE_SECONDS).total == Percentiles(3000, 3000)
+    assert seen(figures, 5000.1 + SAMPLE_SECONDS).total is None
