@@ -19,7 +19,7 @@ AWAY_RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 0.5
 """For the last settlements, when the process ends."""
 
-_TOO_LATE = -1  # as reserve.lua says
+_ANOTHER_TIME = -1  # as reserve.lua says
 
 
 class _Question(NamedTuple):
@@ -140,7 +140,7 @@ class SharedStore:
         taken = None
         if not isinstance(said, Gone):
             self._link.heard(said[1])
-            if said[0] == _TOO_LATE:  # but here it is: the server's clock has leapt
+            if said[0] == _ANOTHER_TIME:  # the server's clock has leapt, and we know it now
                 self._ask(question)
                 return
             taken = self._counters.taken(charges, leases, said)

@@ -9,7 +9,7 @@ from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit
 from sluice_gateway.limits.windows import bounds
 from sluice_gateway.state.fleet import State
 from sluice_gateway.state.shared import SharedStore
-from tests.gateway.state.conftest import Open
+from tests.gateway.state.conftest import Logs, Open
 from tests.support.redis_server import RedisServer
 
 HOLDER = "ModelRoute/default/chat"
@@ -239,3 +239,32 @@ async def test_whoever_leaves_while_he_asks_takes_nothing(open_pod: Open) -> Non
         assert await remaining(pod.store, REQUESTS) == 3, turns
         assert await remaining(pod.store, TOKENS) == 1000, turns
         assert await remaining(pod.store, PLACES) == 2, turns
+
+
+async def test_places_are_kept_as_long_as_they_are_held(open_pod: Open, redis_server: RedisServer, prefix: str) -> None:
+    pod = await open_pod()
+    held, ended = await granted(pod.store, Charge(PLACES, 1)), await granted(pod.store, Charge(PLACES, 1))
+    key = f"{prefix}concurrent/streams/"
+    leases = redis_server.call("ZRANGE", key, 0, -1)
+    soon = int(time.time() * 1000) + 5000
+    redis_server.call("ZADD", key, *(word for lease in leases for word in (soon, lease)))
+    pod.store.settle(ended, Used())
+    pod.store._renew()  # as it does every 20 s
+    assert await remaining(pod.store, PLACES) == 1
+    ends = dict(redis_server.call("ZRANGE", key, 0, -1, "WITHSCORES"))
+    assert float(ends[leases[0]]) == pytest.approx(time.time() * 1000 + 60_000, abs=1000)
+    assert leases[1] not in ends
+    pod.store.settle(held, Used())
+    assert await remaining(pod.store, PLACES) == 2
+
+
+@pytest.mark.parametrize("seconds", [-50, -1, 3600 * 24 * 40])
+async def test_a_server_whose_clock_has_leapt_is_asked_again(open_pod: Open, logs: Logs, seconds: int) -> None:
+    """What we think of its time is behind, or far ahead."""
+    pod = await open_pod(patience=1)
+    pod.store._link.heard(int((time.time() + seconds) * 1000))
+    taken = await granted(pod.store, Charge(TOKENS, 100), Charge(REQUESTS, 1))
+    assert await remaining(pod.store, TOKENS) == 900
+    pod.store.settle(taken, Used(tokens=10))
+    assert await remaining(pod.store, TOKENS) == 990
+    assert logs.events() == []

@@ -7,10 +7,10 @@
 --   places   id of the lease, milliseconds that it lasts, 0
 -- Instants are milliseconds of this server's clock, those of windows seconds.
 --
--- Gives {-1, now} when it is too late, and {0, now, 0, ...} when all was taken. Else {n, now, wait, ...}: of the charges
--- without room the n-th has to wait longest, for so many milliseconds, or -1 when it never will have room. For each charge
--- follow what remains, milliseconds until it is whole again, and what a settlement has to name: the window's start, and when
--- the count began.
+-- Gives {-1, now} when it is too late or no time of the windows, and {0, now, 0, ...} when all was taken. Else
+-- {n, now, wait, ...}: of the charges without room the n-th has to wait longest, for so many milliseconds, or -1 when it
+-- never will have room. For each charge follow what remains, milliseconds until it is whole again, and what a settlement has
+-- to name: the window's start, and when the count began.
 --
 -- A window's counter is "start began used", a bucket's "began taken at": 60,000 taken are one of what it holds, so that a
 -- millisecond brings back as many as it holds, and all stay whole numbers. Places are a sorted set of leases by their end.
@@ -24,9 +24,11 @@ end
 -- Each gives: what remains before and after the charge is taken, milliseconds until the counter is whole before and after,
 -- milliseconds until the charge has room, start, began, and the counter's new value.
 local look = {}
+local elsewhere = false
 
 function look.window(key, most, amount, start, middle, finish)
   start, middle = tonumber(start), tonumber(middle)
+  elsewhere = elsewhere or now < start * 1000 or now >= finish * 1000
   local first, second, third = string.match(redis.call('GET', key) or '', '^(%d+) (%d+) (%d+)$')
   if now >= middle * 1000 or tonumber(first) == middle then -- the latter: the clock was set back
     start, middle = middle, tonumber(finish)
@@ -70,6 +72,10 @@ for index = 1, #KEYS do
       refused, longest = index, wait
     end
   end
+end
+
+if elsewhere then
+  return {-1, now}
 end
 
 local reply = {refused, now, longest == math.huge and -1 or longest}
