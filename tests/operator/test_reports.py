@@ -88,6 +88,9 @@ def test_what_has_no_end_is_cut():
     assert len(long.model) == 1000
     [told] = read_report({"unhealthy": [PROVIDER | {"reason": "x" * 5000}]})
     assert len(told.note) == 200
+    names = [f"default/{'x' * count}" for count in (992, 993)]
+    [longest] = read_report({"rejected": [PROVIDER | {"provider": name} for name in names]})
+    assert len(longest.provider) == 1000
     [many] = read_report({"rejected": [PROVIDER | {"routes": [f"default/r{number}" for number in range(20_000)]}]})
     assert len(many.routes) == MOST_ROUTES
     entries = [ENTRY | {"model": f"m{number}"} for number in range(5000)]
@@ -139,9 +142,11 @@ def test_pods_that_say_the_same_are_counted_and_their_routes_put_together():
 def test_pods_are_asked_with_every_look_at_those_that_agree_and_no_more_often():
     reports = Reports()
     assert reports.due(0)
+    assert reports.pods == 0
     reports.take({}, 0)
     assert not reports.due(REPORT_SECONDS - 1)
     assert reports.due(REPORT_SECONDS)
+    assert reports.due(REPORT_SECONDS + 1)
 
 
 @pytest.mark.parametrize("one", [LACKS, UNWELL, REFUSED])
@@ -163,7 +168,7 @@ def test_a_breaker_that_opens_again_is_one_trouble():
     assert reasons(reports) == [(BREAKER_OPEN, 1)]
     reports.take(said((), ()), 2 * CALM_SECONDS - 1)
     assert reasons(reports) == [(BREAKER_OPEN, 1)]
-    reports.take(said((), ()), 2 * CALM_SECONDS)
+    reports.take(said((), ()), 2 * CALM_SECONDS + 1)
     assert not reports.troubles
 
 
@@ -222,8 +227,10 @@ def test_what_a_pod_reported_stands_while_it_does_not_answer_but_not_for_ever():
     reports.take(said((LACKS,)), 0)
     reports.take(said(None), SILENCE_SECONDS - 1)
     assert (reasons(reports), reports.pods) == ([(NOT_OFFERED, 1)], 1)
-    reports.take(said(None), SILENCE_SECONDS)
-    assert (reasons(reports), reports.pods) == ([], 0)
+    for later in (SILENCE_SECONDS, SILENCE_SECONDS + 1):
+        reports.take(said((LACKS,)), 0)
+        reports.take(said(None), later)
+        assert (reasons(reports), reports.pods) == ([], 0)
 
 
 def test_a_pod_that_is_gone_reports_no_more():
