@@ -12,7 +12,7 @@ INTRO = """# Mutation tests
 Written by `make mutation`, which changes one operator, number, condition or decorator at a time in the modules that
 decide, in a copy of the tree, and runs their tests on each mutant (cosmic-ray; `mutation/*.toml`). A mutant that no
 test notices shows a line that no test holds in place: it gets a test, or stands below with the reason why nothing can
-notice it. `make mutation` fails when it has neither.
+notice it. `make mutation` fails when it has neither. Operators that are left out stand in the configurations.
 """
 
 
