@@ -143,10 +143,10 @@ def test_pods_are_asked_with_every_look_at_those_that_agree_and_no_more_often():
     reports = Reports()
     assert reports.due(0)
     assert reports.pods == 0
-    reports.take({}, 0)
-    assert not reports.due(REPORT_SECONDS - 1)
-    assert reports.due(REPORT_SECONDS)
-    assert reports.due(REPORT_SECONDS + 1)
+    reports.take({}, 100)
+    assert not reports.due(99 + REPORT_SECONDS)
+    assert reports.due(100 + REPORT_SECONDS)
+    assert reports.due(101 + REPORT_SECONDS)
 
 
 @pytest.mark.parametrize("one", [LACKS, UNWELL, REFUSED])
