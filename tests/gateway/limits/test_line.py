@@ -122,7 +122,7 @@ async def test_a_call_while_the_first_asks_is_not_missed() -> None:
 
 
 async def test_in_time_or_not_at_all() -> None:
-    place = Place(pause=8.0)
+    place = Place(pause=9.5)
     await place.come("a1", "b1", wait=10.0)
     await place.time.move(9.9)
     assert not place.tasks["a1"].done()
@@ -144,9 +144,10 @@ async def test_room_in_the_last_moment_is_taken() -> None:
     assert place.tasks["a1"].result() == "a1"
 
 
-async def test_whose_time_is_over_asks_once() -> None:
+@pytest.mark.parametrize("wait", [0.0, -1.0])
+async def test_whose_time_is_over_asks_once(wait: float) -> None:
     place = Place()
-    await place.come("a1", wait=0.0)
+    await place.come("a1", wait=wait)
     with pytest.raises(GaveUp):
         await place.tasks["a1"]
     assert place.asked == ["a1"]

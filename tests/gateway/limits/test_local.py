@@ -255,6 +255,7 @@ class TestPlaces:
 
     def test_all_places_may_be_taken_one_by_one(self) -> None:
         store, four = LocalStore(Wall()), replace(PLACES, most=4)
+        assert refused(store, (four, 5)).retry_after is None
         for remaining in (3, 2, 1, 0):
             assert take(store, (four, 1)).levels[0].remaining == remaining
         assert refused(store, (four, 1))
