@@ -120,17 +120,18 @@ async def test_all_of_a_provider_is_closed_and_reset() -> None:
 
 
 class Pods:
-    """Stands for the other pods, which hear or don't; an exception stands for a defect."""
+    """Stands for the other pods, which hear or don't, or don't hear of one order; an exception stands for a defect."""
 
-    def __init__(self, heard: bool | Exception = True) -> None:
+    def __init__(self, heard: bool | Exception = True, deaf_to: str = "") -> None:
         self.heard = heard
+        self.deaf_to = deaf_to
         self.told: list[tuple[str, str, str, float]] = []
 
     async def override(self, order: Order, provider: str, model: str, seconds: float = 0) -> bool:
         self.told.append((order, provider, model, seconds))
         if isinstance(self.heard, Exception):
             raise self.heard
-        return self.heard
+        return self.heard and order != self.deaf_to
 
 
 @pytest.mark.parametrize(("heard", "scope", "word"), [(True, "gateway", "all pods"), (False, "pod", "did not answer")])
@@ -148,6 +149,14 @@ async def test_an_order_for_all_takes_back_what_pods_were_told_before() -> None:
         await door.ask("/admin/breakers/open", A_SMALL | {"seconds": 5})
         await door.ask("/admin/breakers/reset", {"provider": "default/a"})
     assert pods.told[1:] == [("reset", "default/a", "small", 0), ("reset", "default/a", "", 0)]
+
+
+async def test_all_of_it_must_be_heard() -> None:
+    async with admin(ONE, news=Pods(deaf_to="reset")) as (door, _):
+        _, body = await door.ask("/admin/breakers/open", A_SMALL | {"seconds": 5})
+        assert body["scope"] == "gateway"
+        _, body = await door.ask("/admin/breakers/open", {"provider": "default/a", "seconds": 5})
+        assert body["scope"] == "pod"
 
 
 async def test_a_defect_in_telling_leaves_a_line_of_what_was_done() -> None:
