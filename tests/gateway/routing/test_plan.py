@@ -163,7 +163,7 @@ async def test_a_route_without_targets_has_an_empty_plan() -> None:
     match = await match_of(targets=[], models=["*"])
     for strategy in STRATEGIES:
         plan = make_plan(match, "nobody", strategy=strategy, conversation=b"x")
-        assert (plan.candidates, plan.to_try()) == ((), [])
+        assert (plan.candidates, list(plan.to_try())) == ((), [])
 
 
 def windows(**sizes: int | None) -> list[dict[str, Any]]:

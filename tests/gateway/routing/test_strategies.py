@@ -199,6 +199,7 @@ async def test_the_fastest_first() -> None:
     assert names(order) == "bac"
     assert values(order) == {"b": 1.0, "a": 0.502, "c": 0.252}
     assert reasons(order)["a"] == "first byte in about 2.000 s"
+    assert [one.tier for one in order.ranked] == [0, 0, 0]
     assert order.explores
     assert reasons(ORDERINGS["latency"](options, facts(expect=expect)))["a"] == "answer in about 2.000 s"
     assert reasons(ORDERINGS["latency"](options, facts()))["a"] == "answer in about 5.000 s (assumed: not seen yet)"
@@ -301,12 +302,12 @@ async def test_who_can_reason_is_preferred_for_it() -> None:
 
 
 async def test_a_preference_comes_first_then_its_own_order() -> None:
-    options = await options_of(priced(2e-3), priced(1e-3), priced(3e-3), priced(4e-3))
+    options = await options_of(priced(2e-3), priced(1e-3), priced(3e-3), priced(4e-3), priced(None))
     needs = Needs(prompt_tokens=1000)
     preference = Preference(("p/d", "p/z", "p/a"), "cost")
     order = ORDERINGS["preference"](options, facts(preference=preference, needs=needs))
-    assert names(order) == "dabc"
-    assert [one.tier for one in order.ranked] == [0, 2, 3, 3]
+    assert names(order) == "dabce"
+    assert [one.tier for one in order.ranked] == [0, 2, 3, 3, 4]
     assert reasons(order)["d"] == "preferred by the caller; about $4.000000"
     assert reasons(order)["b"] == "about $1.000000"
     assert order.notes == ("the caller's preference: cost",)
