@@ -93,7 +93,7 @@ def test_a_word_holds_for_a_minute() -> None:
     said = heard(OPENAI, x_ratelimit_reset_requests="1h0m0s")
     assert said.wait(0, NOW) == 60.0
     assert said.wait(0, NOW + 59.5) == pytest.approx(0.5)
-    assert said.wait(0, NOW + 60) == 0.0
+    assert said.wait(0, NOW + 60) == said.wait(0, NOW + 61) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,11 @@ def test_what_can_not_be_read_is_no_matter(reset: str) -> None:
 @pytest.mark.parametrize("remaining", ["", "-1", "many", "1.5", "9" * 19, "²"])
 def test_numbers_that_are_none(remaining: str) -> None:
     assert heard(OPENAI, x_ratelimit_remaining_requests=remaining, x_ratelimit_remaining_tokens=None) == NOTHING
+
+
+@pytest.mark.parametrize(("digits", "counts"), [(18, True), (19, False), (20, False)])
+def test_numbers_beyond_all_limits(digits: int, counts: bool) -> None:
+    assert (heard(OPENAI, x_ratelimit_limit_tokens="9" * digits).tokens is not None) == counts
 
 
 @pytest.mark.parametrize("date", [None, "yesterday", "Fri, 01 May 2026 12:00:30 GMT", "Fri, 01 May 2026 12:00:40 GMT"])
