@@ -1,7 +1,7 @@
 """What this process knows of its targets, and keeps for them: breakers, their providers' limits, figures, health."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
@@ -42,11 +42,27 @@ class Entry(NamedTuple):
     asked: float
 
 
+class Health(Protocol):
+    """What checks of providers (``namespace/name``) say, and are told."""
+
+    def healthy(self, provider: str) -> str:
+        """Why it is asked after all others; "" when it is not."""
+        ...
+
+    def passed(self, provider: str, now: float) -> None:
+        """It has served a request."""
+        ...
+
+    def refused(self, provider: str) -> None:
+        """It has refused the gateway's key."""
+        ...
+
+
 class Fleet:
     """All targets of the process.
 
-    ``doubtful`` says why a provider (``namespace/name``) is asked after all others, "" when it is not; ``passed`` is
-    told of each that has served, and when. ``clock`` gives seconds that only grow.
+    ``health`` says why a provider is asked after all others, and hears of each that has served a request or refused the
+    gateway's key. ``clock`` gives seconds that only grow.
     """
 
     def __init__(
@@ -55,17 +71,14 @@ class Fleet:
         gates: Gates,
         figures: TargetFigures,
         clock: Callable[[], float],
-        *,
-        doubtful: Callable[[str], str] = lambda _: "",
-        passed: Callable[[str, float], None] = lambda *_: None,
+        health: Health,
     ) -> None:
         self.breakers = breakers
         self.gates = gates
         self.figures = figures
         self.budgets = RetryBudgets()
         self._clock = clock
-        self._doubtful = doubtful
-        self._passed = passed
+        self._health = health
         self._pauses: dict[tuple[str, str], float] = {}
 
     def keep(self, providers: Iterable[Provider]) -> None:
@@ -79,13 +92,16 @@ class Fleet:
         """How a target stands now. Follows ``routing.standing.Look``."""
         provider, now = target.provider, self._clock()
         breaker = self.breakers.find(provider.resource, model)
-        if breaker is not None and (wait := breaker.wait(now)) > 0:
-            return Standing(closed=f"circuit breaker open for {wait:.0f} s", wait=wait)
+        if breaker is not None and not breaker.at_rest:
+            if (wait := breaker.wait(now)) > 0:
+                return Standing(closed=f"circuit breaker open for {wait:.0f} s", wait=wait)
+            if breaker.is_doubtful(now):
+                return Standing(doubtful="another pod has found it failing, and a probe is under way")
         if (wait := self.gates.of(provider).wait(tokens, now, model)) > 0:
             return Standing(full=f"the provider's limits have no room for {wait:.1f} s", wait=wait)
         if self._pauses and (wait := self._pauses.get((provider.resource, model), 0.0) - now) > 0:
             return Standing(full=f"the provider asked to wait, for {wait:.1f} s more", wait=wait)
-        if why := self._doubtful(provider.resource):
+        if why := self._health.healthy(provider.resource):
             return Standing(doubtful=why)
         return WELL
 
@@ -118,7 +134,9 @@ class Fleet:
         entry.breaker.leave(verdict, now, entry.entered)
         entry.place.leave(Used(usage.total if usage else 0))
         if result == SERVED:
-            self._passed(provider.resource, now)
+            self._health.passed(provider.resource, now)
+        elif result == FaultKind.KEY_REFUSED:
+            self._health.refused(provider.resource)
         self.figures.note(
             provider.resource,
             entry.model,

@@ -40,7 +40,8 @@ _OF_CODES = {"timeout": FaultKind.TIMEOUT}
 class Pipeline:
     """Serves calls.
 
-    ``clock`` gives seconds that only grow, ``chance`` numbers from 0 to 1.
+    ``clock`` gives seconds that only grow, ``chance`` numbers from 0 to 1. ``down`` is told of a route when none of its
+    targets can be asked.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Pipeline:
         outputs: ExpectedOutput,
         clock: Callable[[], float],
         logger: Logger,
+        down: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -68,6 +70,7 @@ class Pipeline:
         self._clock = clock
         self._logger = logger
         self._explains = logger.is_enabled_for(logging.DEBUG)
+        self._down = down
         self._sleep = sleep
         self._chance = chance
         self._hedging = Hedging(asker, fleet.figures, recorder, clock, self._attempt)
@@ -121,6 +124,8 @@ class Pipeline:
             reply = await self._turn(trip, turn)
             if reply is not NEXT:
                 return reply
+        if not trip.planned.plan.to_try():
+            self._down(trip.planned.match.route.label)
         raise trip.failure(_whose_time(trip) if self._late(trip) else "")
 
     async def _turn(self, trip: Trip, turn: Turn[Candidate]) -> Reply | None:

@@ -1,11 +1,14 @@
 """What pods learn from each other: when a breaker has opened in one, the others look for themselves."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sluice_gateway.resilience.breaker import State
 from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.routing.table import RoutingTable
-from sluice_gateway.state.news import News, Told
+
+if TYPE_CHECKING:  # the client library of Redis is loaded only where there is one
+    from sluice_gateway.state.news import News, Told
 
 
 class Hints:
@@ -13,7 +16,7 @@ class Hints:
 
     def __init__(
         self,
-        news: News,
+        news: "News",
         breakers: Breakers,
         table: Callable[[], RoutingTable | None],
         clock: Callable[[], float],
@@ -29,7 +32,7 @@ class Hints:
         if breaker is not None and state is State.OPEN and not by_hand:
             self._news.publish_open(provider, model, breaker.policy.open_seconds)
 
-    def hear(self, told: Told) -> None:
+    def hear(self, told: "Told") -> None:
         """Another pod's breaker has opened. One probe decides here: it may be the other pod's own trouble."""
         table = self._table()
         if told.kind != "opened" or table is None:

@@ -3,8 +3,9 @@
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluice_gateway.alerts.alerts import Alerts
 from sluice_gateway.alerts.webhook import Webhook
@@ -16,6 +17,7 @@ from sluice_gateway.fleet import Fleet
 from sluice_gateway.health.checks import Checks
 from sluice_gateway.images import Images
 from sluice_gateway.in_flight import InFlight
+from sluice_gateway.limits.contract import Store
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Gates
 from sluice_gateway.limits.local import LocalStore
@@ -43,6 +45,9 @@ from sluice_gateway.telemetry.record import Recorder
 from sluice_gateway.telemetry.target_figures import TargetFigures
 from sluice_gateway.upstream import LeanUpstream, SessionUpstream, Upstream
 
+if TYPE_CHECKING:
+    from sluice_gateway.state.fleet import State as SharedState
+
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -54,104 +59,139 @@ class Wired(NamedTuple):
     app: App
 
 
+class _Around(NamedTuple):
+    """What all parts have in common."""
+
+    settings: Settings
+    logger: Logger
+    metrics: Metrics
+    http: Upstream
+    clock: Callable[[], float]
+    alerts: Alerts
+
+
+class _Known(NamedTuple):
+    """What is known of providers and targets, and kept for them."""
+
+    discovery: Discovery
+    checks: Checks
+    breakers: Breakers
+    figures: TargetFigures
+    overrides: Overrides
+    state: "SharedState | None"
+    store: Store
+    gates: Gates
+    fleet: Fleet
+
+
 @contextlib.asynccontextmanager
 async def wired(
     settings: Settings, environ: Mapping[str, str], logger: Logger, observer: Observer | None
 ) -> AsyncIterator[Wired]:
     """All parts of a gateway, open for the block."""
-    clock, metrics, http = time.monotonic, Metrics(), _upstream(environ)
+    metrics, http, images, clock = Metrics(), _upstream(environ), Images(), time.monotonic
+    alerts = Alerts(logger, clock, _webhook(settings, http, logger, metrics))
+    around = _Around(settings, logger, metrics, http, clock, alerts)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(http.close)
-        images, figures, breakers = Images(), TargetFigures(), Breakers()
         stack.push_async_callback(images.close)
-        alerts = Alerts(logger, clock, _webhook(settings, http, logger, metrics))
         stack.push_async_callback(alerts.close)
-        discovery = Discovery(http, logger)
-        stack.push_async_callback(discovery.close)
-        checks = Checks(logger, metrics)
-        checks.observers.append(lambda *found: _tell_health(alerts, *found))
-        stack.push_async_callback(checks.close)
-        state = open_state(settings, logger)
-        if state is not None:
-            stack.push_async_callback(state.close)
-        store = state.store if state is not None else LocalStore(time.time)
-        gates = Gates(store, clock)
-        fleet = Fleet(breakers, gates, figures, clock, doubtful=checks.healthy, passed=checks.passed)
+        known = _known(around)
+        stack.push_async_callback(known.discovery.close)
+        stack.push_async_callback(known.checks.close)
         configuration = Configuration(
-            http,
-            auth=settings.auth,
-            logger=logger,
-            metrics=metrics,
-            discovery=discovery,
-            observer=observer,
+            http, auth=settings.auth, logger=logger, metrics=metrics, discovery=known.discovery, observer=observer
         )
-        overrides = Overrides(breakers, clock)
-        breakers.observers.append(lambda *change: _tell_breaker(alerts, *change))
-        if state is not None:
-            hints = Hints(state.news, breakers, lambda: configuration.table, clock)
-            breakers.observers.append(hints.changed)
-            state.news.subscribe(hints.hear)
-            state.news.subscribe(overrides.hear)
-            state.observers.append(lambda why: _tell_state(alerts, metrics, why))
-            await state.start()
         configuration.followers += [
-            checks.follow,
-            overrides.follow,
-            lambda table: fleet.keep(table.providers),
+            known.checks.follow,
+            known.overrides.follow,
+            lambda table: known.fleet.keep(table.providers),
         ]
-        metrics.refreshers.append(lambda: fleet.count(metrics.breakers))
-        recorder, in_flight = Recorder(logger, metrics), InFlight(settings.max_in_flight)
-        estimates, outputs = Estimates(), ExpectedOutput()
-        planner = Planner(fleet, outputs, random.random)
-        pipeline = Pipeline(
-            asker=Asker(images, estimates, clock, settings.keepalive_seconds),
-            planner=planner,
-            fleet=fleet,
-            store=store,
-            recorder=recorder,
-            estimates=estimates,
-            outputs=outputs,
-            clock=clock,
-            logger=logger,
-        )
-        serving, limits = Serving(lambda: configuration.table), Limits(store)
-        admin = Admin(
-            access=Access(settings.admin_token_file, local=only_this_machine(settings), logger=logger),
-            serving=serving,
-            breakers=breakers,
-            overrides=overrides,
-            providers=Providers(
-                figures,
-                breakers,
-                limits,
-                clock,
-                health=checks.described,
-                discovery=discovery.described,
-                occupied=gates.all,
-            ),
-            limits=limits,
-            explain=planner.explain,
-            news=state.news if state is not None else None,
-            clock=clock,
-            wall=time.time,
-            logger=logger,
-            max_body_bytes=settings.max_body_bytes,
-        )
-        yield Wired(
-            configuration,
-            in_flight,
-            App(
-                Inference(
-                    configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds
-                ),
-                configuration,
-                in_flight,
-                metrics,
-                models=Models(configuration, figures, clock),
-                report=Report(figures, discovery, clock, Troubles(serving, breakers, checks.described, clock)),
-                admin=admin,
-            ),
-        )
+        if known.state is not None:
+            stack.push_async_callback(known.state.close)
+            _share(around, known, configuration, known.state)
+            await known.state.start()
+        in_flight = InFlight(settings.max_in_flight)
+        yield Wired(configuration, in_flight, _app(around, known, configuration, in_flight, images))
+
+
+def _known(around: _Around) -> _Known:
+    settings, logger, metrics, http, clock, alerts = around
+    discovery, checks = Discovery(http, logger), Checks(logger, metrics)
+    checks.observers.append(partial(_tell_health, alerts))
+    breakers, figures = Breakers(), TargetFigures()
+    breakers.observers.append(partial(_tell_breaker, alerts))
+    state = open_state(settings, logger)
+    store: Store = state.store if state is not None else LocalStore(time.time)
+    gates = Gates(store, clock)
+    fleet = Fleet(breakers, gates, figures, clock, checks)
+    metrics.refreshers.append(lambda: fleet.count(metrics.breakers))
+    return _Known(discovery, checks, breakers, figures, Overrides(breakers, clock), state, store, gates, fleet)
+
+
+def _share(around: _Around, known: _Known, configuration: Configuration, state: "SharedState") -> None:
+    """Tell other pods, and hear them: before there is anything to hear."""
+    hints = Hints(state.news, known.breakers, lambda: configuration.table, around.clock)
+    known.breakers.observers.append(hints.changed)
+    state.news.subscribe(hints.hear)
+    state.news.subscribe(known.overrides.hear)
+    state.observers.append(partial(_tell_state, around.alerts, around.metrics))
+
+
+def _app(around: _Around, known: _Known, configuration: Configuration, in_flight: InFlight, images: Images) -> App:
+    settings, clock = around.settings, around.clock
+    recorder, estimates, outputs = Recorder(around.logger, around.metrics), Estimates(), ExpectedOutput()
+    planner = Planner(known.fleet, outputs, random.random)
+    pipeline = Pipeline(
+        asker=Asker(images, estimates, clock, settings.keepalive_seconds),
+        planner=planner,
+        fleet=known.fleet,
+        store=known.store,
+        recorder=recorder,
+        estimates=estimates,
+        outputs=outputs,
+        clock=clock,
+        logger=around.logger,
+        down=partial(_tell_down, around.alerts),
+    )
+    serving = Serving(lambda: configuration.table)
+    troubles = Troubles(serving, known.breakers, known.checks.described, clock)
+    return App(
+        Inference(configuration, pipeline, recorder, in_flight, clock, settings.max_body_bytes, settings.stall_seconds),
+        configuration,
+        in_flight,
+        around.metrics,
+        models=Models(configuration, known.figures, clock),
+        report=Report(known.figures, known.discovery, clock, troubles),
+        admin=_admin(around, known, serving, planner),
+    )
+
+
+def _admin(around: _Around, known: _Known, serving: Serving, planner: Planner) -> Admin:
+    settings, limits = around.settings, Limits(known.store)
+    providers = Providers(
+        known.figures,
+        known.breakers,
+        limits,
+        around.clock,
+        health=known.checks.described,
+        discovery=known.discovery.described,
+        occupied=known.gates.all,
+    )
+    return Admin(
+        access=Access(settings.admin_token_file, local=only_this_machine(settings), logger=around.logger),
+        serving=serving,
+        breakers=known.breakers,
+        overrides=known.overrides,
+        providers=providers,
+        limits=limits,
+        explain=planner.explain,
+        news=known.state.news if known.state is not None else None,
+        clock=around.clock,
+        wall=time.time,
+        logger=around.logger,
+        max_body_bytes=settings.max_body_bytes,
+    )
 
 
 def _tell_health(alerts: Alerts, provider: str, healthy: bool, reason: str) -> None:
@@ -166,6 +206,10 @@ def _tell_breaker(alerts: Alerts, provider: str, model: str, state: State, by_ha
         alerts.event("breaker_open", provider=provider, model=model, by_hand=by_hand)
     elif state is State.CLOSED:
         alerts.event("breaker_closed", provider=provider, model=model, by_hand=by_hand)
+
+
+def _tell_down(alerts: Alerts, route: str) -> None:
+    alerts.event("route_down", route=route)
 
 
 def _tell_state(alerts: Alerts, metrics: Metrics, why: str) -> None:

@@ -14,7 +14,7 @@ from sluice_config.resources.schema import structural
 from sluice_config.unhonoured import TABLE, Unhonoured, markdown, unhonoured
 from sluice_config.unhonoured.__main__ import BEGIN, END, main, with_list
 from tests.crds.test_crd import nodes
-from tests.support.resources import cache, provider, read, route
+from tests.support.resources import cache, provider, read
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "known-weaknesses.md"

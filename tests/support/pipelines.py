@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sluice_gateway.asking import Asker
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.fleet import Fleet
+from sluice_gateway.health.checks import Checks
 from sluice_gateway.images import Images
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Gates
@@ -21,11 +22,12 @@ from sluice_gateway.telemetry.target_figures import TargetFigures
 
 def make_pipeline(clock: Callable[[], float], images: Images, recorder: Recorder | None = None) -> Pipeline:
     """A pipeline of its own parts, with limits kept in this process."""
+    logger = make_logger()
     estimates, outputs, store = Estimates(), ExpectedOutput(), LocalStore(time.time)
-    fleet = Fleet(Breakers(), Gates(store, clock), TargetFigures(), clock)
+    fleet = Fleet(Breakers(), Gates(store, clock), TargetFigures(), clock, Checks(logger, Metrics()))
     planner = Planner(fleet, outputs, lambda: 0.5)
     asker = Asker(images, estimates, clock, 15.0)
-    recorder = recorder or Recorder(make_logger(), Metrics())
+    recorder = recorder or Recorder(logger, Metrics())
     return Pipeline(
         asker=asker,
         planner=planner,
@@ -35,5 +37,5 @@ def make_pipeline(clock: Callable[[], float], images: Images, recorder: Recorder
         estimates=estimates,
         outputs=outputs,
         clock=clock,
-        logger=make_logger(),
+        logger=logger,
     )

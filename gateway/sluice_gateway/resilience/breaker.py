@@ -26,6 +26,8 @@ class Verdict(Enum):
     NONE = auto()
 
 
+_BESIDE = -1  # is no era: whoever enters with it says nothing of the target
+
 Changed = Callable[[State, bool], None]
 """Told of each new state, and whether somebody set it by hand."""
 
@@ -46,6 +48,7 @@ class Breaker:
         "_policy",
         "_probes",
         "_state",
+        "_suspected",
         "_tally",
         "_until",
         "opened",
@@ -57,6 +60,7 @@ class Breaker:
         self._tally = Tally(policy.window_seconds)
         self._state = State.CLOSED
         self._until = 0.0  # of OPEN
+        self._suspected = False  # HALF_OPEN by hearsay
         self._hand: State | None = None  # what somebody has set, for a while
         self._hand_until = 0.0
         self._era = 1  # changes with the state: a request that was let in before says nothing of what is now
@@ -110,7 +114,11 @@ class Breaker:
             return 0.0
         if self._state is State.OPEN:
             return max(0.0, self._until - now)
-        return 0.0 if self._has_place(now) else self._lapse - now
+        return 0.0 if self._suspected or self._has_place(now) else self._lapse - now
+
+    def is_doubtful(self, now: float) -> bool:
+        """Whether a probe finds out just now if what others have found of the target holds here too."""
+        return self._suspected and self._hand is None and not self._has_place(now)
 
     def enter(self, now: float) -> int:
         """Ask for leave to ask the target: 0 when it may not be asked, else what ``leave`` wants back. Takes a probe's
@@ -121,8 +129,10 @@ class Breaker:
             return 0 if self._hand is State.OPEN else self._era
         if self._state is State.CLOSED:
             return self._era
-        if self._state is State.OPEN or not self._has_place(now):
+        if self._state is State.OPEN:
             return 0
+        if not self._has_place(now):
+            return _BESIDE if self._suspected else 0
         self._probes += 1
         self._lapse = now + self._policy.open_seconds
         return self._era
@@ -145,10 +155,13 @@ class Breaker:
         return None
 
     def suspect(self, now: float) -> None:
-        """Others have found the target failing: let probes decide here."""
+        """Others have found the target failing: let probes decide here. Who comes beside them is not kept away: the
+        trouble may be the others' own, and there may be no other target.
+        """
         self._catch_up(now)
         if self.at_rest:
             self._become(State.HALF_OPEN)
+            self._suspected = True
 
     def open(self, until: float) -> None:
         """Keep everybody from the target, by hand; then it is as it was before."""
@@ -199,6 +212,7 @@ class Breaker:
 
     def _become(self, state: State) -> State:
         self._state = state
+        self._suspected = False
         self._era += 1
         self._probes = self._good = 0
         self._tell(state, by_hand=False)
@@ -211,6 +225,7 @@ class Breaker:
 
     def _restart(self) -> None:
         self._state = State.CLOSED
+        self._suspected = False
         self._era += 1
         self._tally.clear()
 

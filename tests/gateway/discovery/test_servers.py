@@ -223,7 +223,7 @@ async def test_the_report_has_the_targets_that_were_asked() -> None:
     async with serve(server(v1__models={"data": [{"id": "m"}]})) as upstream:
         async with gateway(provider("up", upstream.url) + route("chat", "up/m")) as sluice:
             troubles = ("breakers", "unhealthy", "rejected", "modelsNotOffered")
-            assert await report(sluice) == dict.fromkeys(("targets", "discovery", *troubles), [])
+            assert await report(sluice) == {key: [] for key in ("targets", "discovery", *troubles)}
             await sluice.post()
             [target] = (await report(sluice))["targets"]
     latency = target.pop("averageLatencyMilliseconds")

@@ -159,10 +159,8 @@ def test_waits_are_right_from_the_first_second() -> None:
     assert (one.breaker.wait(5.0), one.breaker.left(5.0)) == (27.0, 27.0)
     one.breaker.open(20.0)
     assert (one.breaker.wait(3.0), one.breaker.left(3.0)) == (17.0, 17.0)
-    one.breaker.reset(4.0)
-    one.breaker.suspect(4.0)
-    assert one.breaker.enter(4.0)
-    assert one.breaker.wait(5.0) == 29.0
+    assert one.breaker.enter(32.0)
+    assert one.breaker.wait(33.0) == 29.0
 
 
 def test_one_bad_probe_opens_it_again() -> None:
@@ -226,10 +224,43 @@ def test_a_hint_lets_a_probe_decide() -> None:
     one.breaker.suspect(START)
     assert one.breaker.state(START) is HALF_OPEN
     assert one.breaker.left(START) == 0.0
+    assert not one.breaker.is_doubtful(START)
     entered = one.breaker.enter(START)
-    assert (one.breaker.enter(START), one.breaker.wait(START)) == (0, 30.0)
+    assert one.breaker.is_doubtful(START)
+    assert not one.breaker.is_doubtful(START + 30)  # the probe has had its time: another one may begin
     assert one.breaker.leave(BAD, START, entered) is OPEN
+    assert not one.breaker.is_doubtful(START)
     assert one.told == [(HALF_OPEN, False), (OPEN, False)]
+
+
+def test_a_hint_keeps_nobody_away_and_who_comes_beside_the_probe_has_no_say() -> None:
+    one = Told(failure_threshold=5, open_seconds=30)
+    one.breaker.suspect(START)
+    probe, beside = one.breaker.enter(START), one.breaker.enter(START)
+    assert probe
+    assert beside
+    assert one.breaker.wait(START) == 0.0
+    assert one.breaker.leave(BAD, START, beside) is None
+    assert one.breaker.leave(GOOD, START, probe) is CLOSED
+    assert not one.breaker.is_doubtful(START)
+
+
+@pytest.mark.parametrize("end", ["reset", "close"])
+def test_a_hand_ends_what_a_hint_has_begun(end: str) -> None:
+    one = opened(open_seconds=30)
+    one.breaker.reset(START)
+    one.breaker.suspect(START)
+    one.breaker.enter(START)
+    getattr(one.breaker, end)(START + 1)
+    assert not one.breaker.is_doubtful(START)
+    assert one.breaker.state(START + 1) is CLOSED
+
+
+def test_a_breaker_that_opened_itself_keeps_all_but_its_probes_away() -> None:
+    one = opened(open_seconds=30)
+    assert one.breaker.enter(START + 30)
+    assert one.breaker.enter(START + 30) == 0
+    assert not one.breaker.is_doubtful(START + 30)
 
 
 def test_a_hint_changes_only_what_is_closed() -> None:
