@@ -89,6 +89,7 @@ async def test_who_is_closed_is_left_out_and_full_or_unwell_ones_wait(strategy: 
 async def test_the_fast_way_gives_way_to_anything_in_particular(first: Standing, order: str) -> None:
     match = await match_of(model("a"), model("b"))
     assert "".join(tried(make_plan(match, "chat", look=standing(a=first)))) == order
+    assert tried(make_plan(match, "chat", look=standing(b=Standing(wait=3.0)))) == ["a", "b"]  # nothing keeps it
 
 
 async def test_all_closed_leaves_nobody() -> None:
@@ -434,3 +435,14 @@ async def test_each_target_is_in_a_plan_once_and_all_that_can_be_asked_are(
 
 
 _matches: list[Match] = []
+
+
+async def test_straight_plans_are_kept_for_as_many_names_as_are_bound() -> None:
+    match = await match_of(model("m"), targets=[{"model": None}], models=["*"])
+    first = make_plan(match, "a")
+    make_plan(match, "b")
+    assert make_plan(match, "a") is first
+    assert make_plan(match, "a", needs=Needs(embeddings=True)) is not first
+    for number in range(1100):
+        make_plan(match, f"m{number}")
+    assert 0 < len(match.route.straight) <= 1024
