@@ -143,6 +143,7 @@ class Link:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._disconnect()
         self._give_up("the gateway ends")
 
     async def _live(self) -> None:
@@ -156,6 +157,7 @@ class Link:
                 except Gone as gone:
                     reason = str(gone)
             self._lose(reason)
+            await self._disconnect()
             failures = 1 if self._clock() - since >= STEADY else failures + 1
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
             await self._sleep(pause * (1 + self._chance()) / 2)
@@ -173,8 +175,6 @@ class Link:
                     await self._round_trip(asked)
         except (exceptions.RedisError, OSError) as error:
             raise Gone(reasons.of_failure(error)) from error
-        finally:
-            await self._disconnect()
 
     async def _disconnect(self) -> None:
         with contextlib.suppress(exceptions.RedisError, OSError):
