@@ -38,12 +38,11 @@ class Overrides:
 
     def follow(self, table: RoutingTable) -> None:
         """A new configuration is served."""
-        self._table, now = table, self._clock()
-        self._active = {key: active for key, active in self._active.items() if active.until > now}
-        if not self._active:
+        self._table = table
+        if not (held := self._held()):
             return
-        there = {(one.provider, one.model) for one in self._breakers.all(now)}
-        for (provider, model), active in self._active.items():  # in the order in which they were asked for
+        there = {(one.provider, one.model) for one in self._breakers.all(self._clock())}
+        for (provider, model), active in held.items():  # in the order in which they were asked for
             self._set(active, provider, [one for one in self._models(provider, model) if (provider, one) not in there])
 
     def check(self, asked: Override) -> None:
@@ -68,16 +67,14 @@ class Overrides:
         """The models that are set by themselves, in the place of which an order comes that is for all."""
         if asked.model is not None:
             return []
-        return [model for provider, model in self._active if provider == asked.provider and model is not None]
+        return [model for provider, model in self._held() if provider == asked.provider and model is not None]
 
     def take(self, order: "Order", asked: Override) -> list[str]:
         """Do it, as far as this pod knows what it concerns; the models that it does."""
         now = self._clock()
         provider, model = asked.provider, asked.model
         active = _Active(order, now + asked.seconds)
-        self._active = {
-            key: one for key, one in self._active.items() if one.until > now and not _replaced(key, provider, model)
-        }
+        self._active = {key: one for key, one in self._held().items() if not _replaced(key, provider, model)}
         models = sorted(self._models(provider, model))
         if order == "reset":
             for one in models:
@@ -87,6 +84,12 @@ class Overrides:
             self._active[provider, model] = active
             self._set(active, provider, models)
         return models
+
+    def _held(self) -> dict[tuple[str, str | None], _Active]:
+        """Those whose time is not over; the others are forgotten."""
+        now = self._clock()
+        self._active = {key: active for key, active in self._active.items() if active.until > now}
+        return self._active
 
     def _models(self, provider: str, model: str | None) -> set[str]:
         if model is not None:

@@ -110,6 +110,7 @@ async def test_models_that_come_later_are_set_for_the_rest_of_the_time() -> None
     pod.take("open", B, None, 20)
     await pod.time.move(20)
     pod.follow(ONE + route("two", "a/new", "b/new", models=("two",)))
+    assert pod.breakers.find(B, "new") is None
     assert pod.states() == dict.fromkeys(("default/a/large", "default/a/new", "default/a/small"), (State.OPEN, 40.0))
 
 
@@ -171,7 +172,7 @@ def test_what_other_pods_tell_is_done_too() -> None:
     assert pod.states() == {"default/b/small": (State.CLOSED, 7.0)}
 
 
-def test_an_order_for_all_takes_the_place_of_those_for_some() -> None:
+async def test_an_order_for_all_takes_the_place_of_those_for_some() -> None:
     pod = Pod(ONE)
     pod.take("open", A, "small", 60)
     pod.take("open", B, "small", 60)
@@ -179,3 +180,6 @@ def test_an_order_for_all_takes_the_place_of_those_for_some() -> None:
     assert pod.overrides.superseded(Override(A, "small", 60)) == []
     pod.take("open", A, None, 60)
     assert pod.overrides.superseded(Override(A, None, 60)) == []
+    assert pod.overrides.superseded(Override(B, None, 60)) == ["small"]
+    await pod.time.move(60)
+    assert pod.overrides.superseded(Override(B, None, 60)) == []
