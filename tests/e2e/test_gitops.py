@@ -23,8 +23,10 @@ async def test_good_files_pass(tmp_path: Path) -> None:
     assert "error" not in command.out.replace("0 errors", "")
 
 
-async def test_the_example_of_the_readme_stands_beside_the_samples(tmp_path: Path) -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", (SAMPLES.parents[1] / "README.md").read_text(), re.DOTALL)
+async def test_the_examples_of_the_readme_stand_beside_the_samples(tmp_path: Path) -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", (SAMPLES.parents[1] / "README.md").read_text(), re.DOTALL)
+    assert len(examples) == 2
+    example = "---\n".join(examples)
     shutil.copytree(SAMPLES, tmp_path / "apps")
     (tmp_path / "apps" / "llama.yaml").write_text(example)
     command = await sluice("check", "-f", "apps", cwd=tmp_path)
