@@ -29,11 +29,15 @@ def heard(headers: dict[str, str], before: Heard = NOTHING, **changed: str | Non
     return listen(said.get, before, NOW)
 
 
+def without_tokens(reset: str) -> Heard:
+    """An answer with no tokens left, and nothing said of requests."""
+    changed = {"x_ratelimit_remaining_tokens": "0", "x_ratelimit_remaining_requests": None}
+    return heard(OPENAI, **changed, x_ratelimit_reset_tokens=reset)
+
+
 def tokens_after(reset: str) -> float:
-    """How long an answer with no tokens left makes a request wait for all of them."""
-    return heard(
-        OPENAI, x_ratelimit_remaining_tokens="0", x_ratelimit_remaining_requests=None, x_ratelimit_reset_tokens=reset
-    ).wait(1000, NOW)
+    """How long a request for all tokens waits then."""
+    return without_tokens(reset).wait(1000, NOW)
 
 
 @pytest.mark.parametrize("headers", [OPENAI, ANTHROPIC], ids=["openai", "anthropic"])
@@ -134,10 +138,10 @@ def test_longer_durations_count_in_the_pace() -> None:
 
 
 @pytest.mark.parametrize(
-    "reset", ["", "soon", "-1s", "0", "0s", "nan", "inf", "-5", "1s1m", "٣s", "2026-05-01T12:00:30Z"]
+    "reset", ["", "soon", "-1s", "-0.5", "0", "0s", "nan", "inf", "-5", "1s1m", "٣s", "2026-05-01T12:00:30Z"]
 )
 def test_what_can_not_be_read_is_no_matter(reset: str) -> None:
-    assert tokens_after(reset) == 0.0
+    assert without_tokens(reset) == NOTHING
 
 
 @pytest.mark.parametrize("remaining", ["", "-1", "many", "1.5", "9" * 19, "²"])
@@ -158,6 +162,7 @@ def test_an_instant_counts_from_the_date_of_the_answer(date: str | None) -> None
 def test_a_bucket_by_itself() -> None:
     left = Left(10, 40, 30.0, NOW)
     assert [left.wait(amount, NOW) for amount in (10, 11, 40, 41)] == [0.0, 1.0, 30.0, 30.0]
+    assert left.wait(10, NOW + 0.5) == 0.0
     left.take(5)
     assert left.wait(10, NOW) == 5.0
     assert left.wait(10, NOW + 5) == 0.0

@@ -1,0 +1,53 @@
+"""Asking a store in memory, whose answers nobody has to wait for, at times that a test sets."""
+
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Span, Unit
+from sluice_gateway.limits.local import LocalStore
+
+NOON = datetime.fromisoformat("2026-05-01T12:00:00Z").timestamp()
+
+
+class Wall:
+    """A clock that a test sets."""
+
+    def __init__(self, now: float = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limit(unit: Unit = Unit.TOKENS, most: int = 100, span: Span | None = None, **more: Any) -> Limit:
+    more = {"holder": "ModelRoute/default/chat", "name": f"{unit}-{span}"} | more
+    return Limit(unit=unit, most=most, span=span, **more)
+
+
+def now(answer: Coroutine[Any, Any, Granted | Refused]) -> Granted | Refused:
+    """An answer for which nothing has to be waited for."""
+    with pytest.raises(StopIteration) as ended:
+        answer.send(None)
+    given: Granted | Refused = ended.value.value
+    return given
+
+
+def take(store: LocalStore, *charges: tuple[Limit, int]) -> Granted:
+    answer = now(store.reserve([Charge(*charge) for charge in charges]))
+    assert isinstance(answer, Granted)
+    return answer
+
+
+def refused(store: LocalStore, *charges: tuple[Limit, int]) -> Refused:
+    answer = now(store.reserve([Charge(*charge) for charge in charges]))
+    assert isinstance(answer, Refused)
+    assert not answer.away
+    return answer
+
+
+def left(store: LocalStore, asked: Limit) -> int:
+    (level,) = now(store.reserve([Charge(asked, 0)])).levels
+    return level.remaining
