@@ -31,8 +31,8 @@ def heard(headers: dict[str, str], before: Heard = NOTHING, **changed: str | Non
 
 def without_tokens(reset: str) -> Heard:
     """An answer with no tokens left, and nothing said of requests."""
-    changed = {"x_ratelimit_remaining_tokens": "0", "x_ratelimit_remaining_requests": None}
-    return heard(OPENAI, **changed, x_ratelimit_reset_tokens=reset)
+    tokens = {name: value for name, value in OPENAI.items() if name.endswith("tokens")}
+    return heard(tokens, x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens=reset)
 
 
 def tokens_after(reset: str) -> float:
