@@ -118,7 +118,6 @@ _WITHOUT_OUTPUT = (Shape.EMBEDDINGS, Shape.COUNT_TOKENS)
 _PICTURES = ("image_url", "image", "input_image")
 _SOUNDS = ("input_audio", "audio")
 _FILES = ("file", "input_file", "document")
-_NESTED = ("tool_result", "function_call_output")
 
 
 class _Media:
@@ -145,21 +144,19 @@ class _Media:
             kind = part.get("type")
             if kind in _PICTURES:
                 self.vision = True
-                self._embedded(part, float(A_PICTURE))
+                self._embedded(part)
+                self.tokens += A_PICTURE
             elif kind in _SOUNDS:
                 self.audio = True
-                size = self._embedded(part, 0.0)
-                self.tokens += size * 3 / 4 / BYTES_A_SOUND_TOKEN
+                self.tokens += self._embedded(part) * 3 / 4 / BYTES_A_SOUND_TOKEN
             elif kind in _FILES:
-                size = self._embedded(part, 0.0)
-                self.tokens += A_PAGE * max(1, ceil(size * 3 / 4 / PAGE_BYTES))
-            elif kind in _NESTED and part.get("content").__class__ is list:
-                self._parts(part["content"])
+                self.tokens += A_PAGE * max(1, ceil(self._embedded(part) * 3 / 4 / PAGE_BYTES))
+            elif (within := part.get("content")).__class__ is list:  # a tool's result
+                self._parts(within)
 
-    def _embedded(self, part: dict[str, Any], tokens: float) -> int:
+    def _embedded(self, part: dict[str, Any]) -> int:
         size = _size(part)
         self.bytes += size
-        self.tokens += tokens
         return size
 
 

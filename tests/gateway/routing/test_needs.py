@@ -102,8 +102,9 @@ def test_the_callers_bound_is_what_an_answer_takes_at_most(shape: Shape, member:
     needs = needs_of(call_of(document | {member: 700}, shape), expected_output=300)
     assert (needs.max_output, needs.likely_output) == (700, 300)
     assert needs.window == needs.prompt_tokens + 700
-    needs = needs_of(call_of(document | {member: 20}, shape), expected_output=300)
-    assert (needs.max_output, needs.likely_output) == (20, 20)
+    for least in (20, 1):
+        needs = needs_of(call_of(document | {member: least}, shape), expected_output=300)
+        assert (needs.max_output, needs.likely_output) == (least, least)
 
 
 @pytest.mark.parametrize("bound", [None, 0, -1, True, 1.5, "5"])
@@ -206,3 +207,4 @@ def test_errors_name_the_field_that_asks(capability: str, shape: Shape, field: s
 def test_capabilities_stand_in_the_order_of_their_fields() -> None:
     assert Needs(True, True, True, True, True).capabilities() == ("tools", "vision", "json", "audio", "embeddings")
     assert Needs(stream=True, prompt_tokens=5).capabilities() == ()
+    assert Needs() == (False,) * 6 + (0,) * 4

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.gateway import HELLO, RunningGateway, gateway, provider, route
 
-MODELS = [
+MODELS: list[dict[str, Any]] = [
     {"name": "dear", "pricing": {"inputPerMillion": "5", "outputPerMillion": "5"}, "capabilities": ["chat"]},
     {"name": "cheap", "pricing": {"inputPerMillion": "1", "outputPerMillion": "1"}, "quality": 10},
     {"name": "good", "pricing": {"inputPerMillion": "9", "outputPerMillion": "9"}, "quality": 90},
