@@ -29,6 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 STEADY = 10.0
 """Seconds after which a connection was a good one: what comes then is another failure, not the same one again."""
 _PROBE_MILLISECONDS = 60_000
+_ON_THE_WAY = 0.9  # the share of the patience within which to be carried out: the answer has its way to go, too
 _QUIET_SECONDS = 60.0  # between two lines on commands that were refused
 
 Command = tuple[bytes | str | int, ...]
@@ -49,7 +50,7 @@ Answered = Callable[[Any], None]
 
 
 class _Question(NamedTuple):
-    command: bytes
+    command: Command | Callable[[int], Command]
     answered: Answered
     asked: float  # the loop's time
 
@@ -109,18 +110,17 @@ class Link:
         if change > 0 or change < -self._patience:
             self._ahead += change
 
-    def deadline(self, asked: float) -> int:
-        """The server's time, in milliseconds, when nobody waits any more for what was ``asked``, in the loop's time."""
-        return int((asked + self._patience + self._ahead) * 1000)
-
-    def ask(self, command: Command, answered: Answered, asked: float | None = None) -> None:
+    def ask(self, command: Command | Callable[[int], Command], answered: Answered, asked: float | None = None) -> None:
         """Send a command. ``answered`` hears of it within the link's patience, counted from ``asked`` when it is asked
         again, or at once when the server is away.
+
+        One that must not be carried out when nobody waits for it any more is given as a function, which is called with
+        the server's time, in milliseconds, until which somebody does.
         """
         if not self.available:
             answered(Gone(self._reason or "not reached yet"))
             return
-        question = _Question(packed(command), answered, self._clock() if asked is None else asked)
+        question = _Question(command, answered, self._clock() if asked is None else asked)
         if self._waiting and question.asked < self._waiting[0].asked:
             self._waiting.appendleft(question)
         else:
@@ -195,7 +195,7 @@ class Link:
     def _next(self) -> deque[_Question]:
         """All that is to be asked."""
         since = self._waiting[0].asked if self._waiting else self._clock()
-        asked = self._under_way = deque([_Question(packed(one), answered, since) for one, answered in self.first()])
+        asked = self._under_way = deque([_Question(one, answered, since) for one, answered in self.first()])
         asked += self._waiting
         self._waiting.clear()
         return asked
@@ -214,7 +214,9 @@ class Link:
 
     async def _exchange(self, asked: deque[_Question]) -> None:
         """Send and read; what is left afterwards needs a script that the server doesn't know."""
-        await self._send([question.command for question in asked])
+        until = int((asked[0].asked + _ON_THE_WAY * self._patience + self._ahead) * 1000)
+        commands = [one.command if isinstance(one.command, tuple) else one.command(until) for one in asked]
+        await self._send([*map(packed, commands)])
         for _ in range(len(asked)):
             answer = await self._answer()
             if isinstance(answer, exceptions.NoScriptError):

@@ -130,10 +130,11 @@ class SharedStore:
                     await self._told_all.wait()
 
     def _ask(self, question: _Question) -> None:
-        charges, leases, asked, _ = question
-        deadline = self._link.deadline(asked)
-        command = self._counters.reserve(charges, leases, self._link.now(), deadline)
-        self._link.ask(command, functools.partial(self._answered, question), asked)
+        command = functools.partial(self._command, question)
+        self._link.ask(command, functools.partial(self._answered, question), question.asked)
+
+    def _command(self, question: _Question, until: int) -> Command:
+        return self._counters.reserve(question.charges, question.leases, self._link.now(), until)
 
     def _answered(self, question: _Question, said: Any) -> None:
         charges, leases, _, answer = question
@@ -146,6 +147,9 @@ class SharedStore:
             taken = self._counters.taken(charges, leases, said)
             if leases and isinstance(taken, Granted):
                 self._hold(charges, leases, known=True)
+        elif answer.done():  # it may have been heard: nobody else gives its places back
+            self._hold(charges, leases, known=True)
+            self._free(leases)
         if not answer.done():
             answer.set_result(taken)
         else:  # whoever asked has left

@@ -103,7 +103,16 @@ async def test_it_knows_the_servers_time(redis_server: RedisServer, logs: Logs) 
         assert link.now() == pytest.approx(time.time() + 100, abs=0.03)
         link.heard(int((time.time() - 50) * 1000))
         assert link.now() == pytest.approx(time.time() - 50, abs=0.1)
-        assert link.deadline(asyncio.get_running_loop().time()) == pytest.approx((link.now() + 0.1) * 1000, abs=20)
+        until: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def command(milliseconds: int) -> tuple[str, str]:
+            until.set_result(milliseconds)
+            return "ECHO", "in time"
+
+        link.ask(command, answered.set_result)
+        assert await answered == b"in time"
+        assert await until == pytest.approx((link.now() + 0.09) * 1000, abs=40)
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_away(logs: Logs) -> None:
