@@ -80,6 +80,7 @@ class Soaked:
     fell_back_answered: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     cut: int = 0
+    defects: int = 0
     overheads: list[float] = field(default_factory=list)
     resident: tuple[float, float] = (0.0, 0.0)
     sockets: tuple[int, int] = (0, 0)
@@ -135,6 +136,7 @@ class Soaked:
             ("not answered", ", ".join(f"{said} {count}" for said, count in sorted(self.failures.items())) or "none"),
             ("in the gateway beyond the providers' time, p50, p95, p99", _percentiles(self.overheads)),
             ("RSS after the warm-up, at the end", "{:.1f} MiB, {:.1f} MiB".format(*self.resident)),
+            ("defects of its own, in its log", f"{self.defects}"),
             ("sockets before, after", "{}, {}".format(*self.sockets)),
             ("asyncio tasks before, after", "{}, {}".format(*self.tasks)),
         ]
@@ -172,7 +174,9 @@ async def soak(folder: Path, seconds: float) -> Soaked:
         for provider in providers.values():
             provider.die()  # and so no connection to it is kept
         soaked.sockets, soaked.tasks = await _left_over(gateway, folder, before)
-    soaked.overheads = list(_overheads(log, list(providers.values())))
+    lines = [_decode(line) for line in log.read_bytes().splitlines()]
+    soaked.defects = sum(line.event == "defect" for line in lines)
+    soaked.overheads = list(_overheads(lines, list(providers.values())))
     return soaked
 
 
@@ -310,11 +314,12 @@ class _Line(msgspec.Struct):
     status: int = 0
 
 
-def _overheads(log: Path, providers: Sequence[Flaky]) -> Iterator[float]:
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def _overheads(lines: Sequence[_Line], providers: Sequence[Flaky]) -> Iterator[float]:
     """Milliseconds in the gateway beyond its providers' own, of each request that was answered."""
-    decode = msgspec.json.Decoder(_Line).decode
-    for text in log.read_bytes().splitlines():
-        line = decode(text)
+    for line in lines:
         if line.event == "request" and line.status == 200:
             spent = sum(provider.spent.get(line.request_id, 0.0) for provider in providers)
             yield line.milliseconds - spent * 1000
