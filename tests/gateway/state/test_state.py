@@ -24,7 +24,8 @@ async def test_without_a_url_there_is_none(logs: Logs) -> None:
 
 def test_without_a_url_the_client_library_is_not_loaded() -> None:
     asks = (
-        "import sys; from sluice_gateway.settings import Settings; from sluice_gateway.state.state import open_state;"
+        "import sys, sluice_gateway.process;"
+        "from sluice_gateway.settings import Settings; from sluice_gateway.state.state import open_state;"
         "open_state(Settings(), None); print('redis' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
