@@ -94,6 +94,7 @@ def test_without_a_limit_only_what_is_used_up_counts() -> None:
 
 def test_a_word_holds_for_a_minute() -> None:
     assert tokens_after("6m0s") == 60.0
+    assert without_tokens("6m0s").wait(1000, NOW + 61) == 0.0
     said = heard(OPENAI, x_ratelimit_reset_requests="1h0m0s")
     assert said.wait(0, NOW) == 60.0
     assert said.wait(0, NOW + 59.5) == pytest.approx(0.5)
