@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway.calls import Call, Shape
+from sluice_gateway.routing import scores
 from sluice_gateway.routing.classes import (
     CLASSES,
     EMBEDDING,
@@ -23,7 +24,8 @@ from sluice_gateway.routing.classes import (
     read_words,
 )
 from sluice_gateway.routing.needs import needs_of
-from sluice_gateway.routing.plan import NO_NEEDS
+from sluice_gateway.routing.plan import EXPLORED, IDLE_SECONDS, NO_NEEDS
+from sluice_gateway.routing.strategies import PEERS
 from tests.support.plans import call_of, said
 
 PAGE = Path(__file__).parents[3] / "docs" / "routing.md"
@@ -177,3 +179,15 @@ def test_words_are_such_as_can_be_found() -> None:
 def test_the_page_names_the_languages() -> None:
     page = PAGE.read_text()
     assert all(name in page for name in read_words()["reasoning"])
+
+
+def test_the_page_says_the_bounds_of_the_code() -> None:
+    page = " ".join(PAGE.read_text().split())
+    assert f"its prompt has about {LONG:,} tokens or more" in page
+    assert f"its prompt has about {SHORT} tokens at most" in page
+    assert f"in its first {READ:,} and its last {READ:,} characters" in page
+    assert f"at most {EXPLORED:.0%} of the requests".replace("%", " %") in page
+    assert (IDLE_SECONDS, "was not asked for five minutes" in page) == (300, True)
+    assert f"at most {PEERS} below the best" in page
+    assert f"{scores.COVERAGE} x coverage + {scores.HEADROOM} x room + {scores.BREADTH} x breadth" in page
+    assert (scores.DOLLAR_GRAIN, scores.SECOND_GRAIN, "(0.001 cents, 10 ms)" in page) == (1e-5, 0.01, True)
