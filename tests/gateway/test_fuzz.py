@@ -20,6 +20,7 @@ from sluice_gateway.providers.vendors import VENDORS
 from sluice_gateway.server.app import ENDPOINTS
 from sluice_gateway.upstream import LeanUpstream
 from sluice_gateway.ways import Whole, way_to
+from tests.support.examples import examples
 from tests.support.hostile import JUNK, encoded, seeds, spoiled
 from tests.support.live import OFFERS, Site, live
 
@@ -67,7 +68,7 @@ def sent(shape: Shape, document: Any, vendor: str, policy: str, model: str) -> A
     return msgspec.json.decode(way.body) if b"\\ud8" not in way.body else {}
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BODIES, PROVIDER, st.integers(0, 1))
 def test_any_request_is_sent_on_or_refused(body: tuple[Shape, Any], provider: tuple[str, str], model: int) -> None:
     shape, document = body
@@ -84,7 +85,7 @@ PLAIN: dict[Shape, dict[str, Any]] = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(sorted(PLAIN)), st.sampled_from(["anthropic", "google", "cohere", "openai"]), UNKNOWN, JUNK)
 def test_an_unknown_field_is_refused_by_name_where_it_can_not_go(
     shape: Shape, vendor: str, name: str, value: Any
@@ -129,7 +130,7 @@ RELAYS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from(RELAYS), MEMBERS, MEMBERS)
 @example(RELAYS[0], [("x_a", "1.10"), ("x_a", "1e2")], [])
 def test_what_is_relayed_is_the_callers_to_the_byte(
@@ -158,7 +159,7 @@ def test_hostile_requests_over_http_are_answered(site: Site) -> None:
     host = site.gateway.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=10)
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(BODIES, st.sampled_from(sorted(OFFERS)))
     def check(body: tuple[Shape, Any], offer: str) -> None:
         shape, document = body

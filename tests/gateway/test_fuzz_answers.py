@@ -39,6 +39,7 @@ from sluice_gateway.providers.adapter import FaultKind, ProviderFault
 from sluice_gateway.server.app import ENDPOINTS
 from sluice_gateway.server.openapi.document import OPERATIONS, document
 from sluice_gateway.sse import BadEvent, data_of
+from tests.support.examples import examples
 from tests.support.hostile import GOLDEN, JUNK, encoded, spoiled
 from tests.support.translations import wire_of
 
@@ -115,7 +116,7 @@ ANY_WHOLE = st.sampled_from(WIRES).flatmap(lambda wire: st.tuples(st.just(wire),
 ANY_STREAM = st.sampled_from(WIRES).flatmap(lambda wire: st.tuples(st.just(wire), spoiled(STREAMS[wire])))
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_WHOLE, st.sampled_from(SHAPES))
 def test_any_answer_is_read_or_is_the_providers_fault(case: tuple[str, Any], shape: Shape) -> None:
     check_answer(case[0], shape, encoded(case[1]))
@@ -148,7 +149,7 @@ def check_events(shape: Shape, frames: bytes) -> None:
             EVENTS[shape].validate(event)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_STREAM, st.sampled_from(SHAPES))
 def test_any_stream_becomes_events_that_end(case: tuple[str, Any], shape: Shape) -> None:
     frames = streamed(case[0], shape, case[1])
@@ -160,7 +161,7 @@ BODIES = st.one_of(JUNK.map(encoded), st.binary(max_size=50), st.sampled_from([b
 WAITS = st.sampled_from([None, "", "5", "-1", "nan", "inf", "1e400", "Wed, 21 Oct 2026 07:28:00 GMT", "soon", "\0"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.sampled_from(WIRES).flatmap(
         lambda wire: st.tuples(st.just(wire), st.one_of(BODIES, spoiled(ERRORS[wire]).map(encoded)))
@@ -239,7 +240,7 @@ def events_read(wire: str, frames: Iterable[bytes]) -> list[Delta]:
     return [delta for data in frames for delta in wire_of(wire).adapter.parse_event(data, memory)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_WHOLE)
 def test_callers_read_the_same_streamed_or_not(case: tuple[str, Any]) -> None:
     """Written as chat completions both ways, and read by who knows nothing of how it was written."""
@@ -254,7 +255,7 @@ def test_callers_read_the_same_streamed_or_not(case: tuple[str, Any]) -> None:
     assert added_up(events_read("openai", data_of(frames))) == told(whole)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spoiled(WHOLE["google"]))
 def test_gemini_says_the_same_in_one_chunk_or_as_a_whole(document: Any) -> None:
     """Its chunks have the form of whole answers."""

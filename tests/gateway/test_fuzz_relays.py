@@ -14,6 +14,7 @@ from sluice_gateway.normal.usage import Usage
 from sluice_gateway.passages import RelayedPassage
 from sluice_gateway.providers.adapter import Event, ProviderFault
 from sluice_gateway.sse import BadEvent, data_of
+from tests.support.examples import examples
 from tests.support.hostile import GOLDEN, JUNK, encoded, spoiled
 from tests.support.translations import wire_of
 
@@ -70,7 +71,7 @@ def test_there_is_something_to_spoil() -> None:
     assert all(len(STREAMS[relay]) > 10 for relay in RELAYS)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(RELAYS).flatmap(
         lambda relay: st.tuples(st.just(relay), st.one_of(JUNK, spoiled(ANSWERS[relay])).map(encoded) | st.binary())
@@ -85,7 +86,7 @@ def test_any_answer_is_observed_or_is_the_providers_fault(case: tuple[tuple[str,
     assert_counts(usage)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(STREAMED).flatmap(lambda relay: st.tuples(st.just(relay), spoiled(STREAMS[relay]))), st.booleans()
 )
@@ -133,7 +134,7 @@ VECTORS: dict[str, list[Any]] = {
 }
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     st.sampled_from(sorted(VECTORS)).flatmap(
         lambda wire: st.tuples(

@@ -1,4 +1,5 @@
-"""``make test`` after the checks: the whole suite with its coverage. ``make soak``: the unit layer on Python 3.13 too.
+"""``make test`` after the checks: the whole suite with its coverage. ``make soak``: with all examples of the property
+tests, and the unit layer on Python 3.13 too.
 
     python -m tests.house.suite [--soak]
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tests.cluster.build import programs_folder
 from tests.cluster.preconditions import cannot_build, cannot_run, required
+from tests.support.examples import ALL
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
@@ -103,6 +105,8 @@ def cluster_programs() -> tuple[bool, str]:
 def main() -> int:
     """Run all of it; 1 when anything failed."""
     os.environ.pop("MAKEFLAGS", None)
+    if "--soak" in sys.argv[1:]:
+        os.environ[ALL] = "all"
     results = [cluster_programs(), whole_suite()]
     if "--soak" in sys.argv[1:]:
         results.append(unit_layer())
