@@ -67,6 +67,7 @@ def test_what_is_sent_is_taken_off() -> None:
 
 def test_what_is_enough_for_now_is_no_matter() -> None:
     assert heard(OPENAI, x_ratelimit_remaining_requests="30", x_ratelimit_remaining_tokens="500") == NOTHING
+    assert NOTHING.wait(10**9, NOW) == 0.0
     said = heard(OPENAI, x_ratelimit_remaining_requests="29", x_ratelimit_remaining_tokens="499")
     assert said.requests
     assert said.tokens
