@@ -17,7 +17,9 @@ from sluice_gateway.routing.table import Match, RoutingTable
 
 
 class Planner:
-    """Makes plans. ``chance`` gives numbers from 0 to 1."""
+    """Makes plans, with all reasons in ``words`` or only with those that cost nothing. ``chance`` gives numbers from 0
+    to 1.
+    """
 
     def __init__(
         self,
@@ -25,11 +27,14 @@ class Planner:
         outputs: ExpectedOutput,
         chance: Callable[[], float],
         preferences: Preferences | None = None,
+        *,
+        words: bool = True,
     ) -> None:
         self._fleet = fleet
         self._outputs = outputs
         self._chance = chance
         self._preferences = preferences
+        self._words = words
         self._turns: dict[str, int] = {}
 
     def plan(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> Planned:
@@ -37,13 +42,20 @@ class Planner:
         Raises ModelNotFound, StrategyNotAllowed.
         """
         match = _match(table, call.model)
-        return self._made(match, call, chosen_strategy(match.route, asked), consumer)
+        route, chosen = match.route.label, chosen_strategy(match.route, asked)
+        if chosen == "round-robin":
+            self._turns[route] = self._turns.get(route, -1) + 1
+        return self._made(match, call, chosen, consumer, words=self._words)
 
     def explain(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> dict[str, Any]:
-        """What would become of a call now, as a document."""
-        return explain(table, call, asked, lambda match, call, chosen: self._made(match, call, chosen, consumer))
+        """What would become of a call now, as a document. Nobody's turn is taken."""
 
-    def _made(self, match: Match, call: Call, chosen: str, consumer: str) -> Planned:
+        def make(match: Match, call: Call, chosen: str) -> Planned:
+            return self._made(match, call, chosen, consumer, words=True)
+
+        return explain(table, call, asked, make)
+
+    def _made(self, match: Match, call: Call, chosen: str, consumer: str, *, words: bool) -> Planned:
         route = match.route
         needs = needs_of(call, expected_output=self._outputs.of(route.label))
         plan = make_plan(
@@ -54,18 +66,15 @@ class Planner:
             look=self._fleet.look,
             expect=self._fleet.expect,
             chance=self._chance,
-            turn=self._turn(route.label) if chosen == "round-robin" else 0,
+            turn=self._turns.get(route.label, 0),
             conversation=conversation_of(call, consumer) if route.sticky else b"",
             preference=self._preferences.of(consumer)
             if self._preferences is not None and chosen == "preference"
             else None,
             call=call,
+            words=words,
         )
         return Planned(match, plan, needs)
-
-    def _turn(self, route: str) -> int:
-        turn = self._turns[route] = self._turns.get(route, -1) + 1
-        return turn
 
 
 def _match(table: RoutingTable, model: str) -> Match:

@@ -90,7 +90,7 @@ class Trip:
         for one in self.planned.plan.candidates:
             if one.closed:
                 self.note(Attempt.passed_over(one.label, one.left_out, one.wait, FaultKind.FAILED))
-            elif one.left_out and not one.reason:
+            elif one.unable:
                 self.note(Attempt.passed_over(one.label, one.left_out, None, FaultKind.CALLER))
         return failure_of(self.attempts, late=late)
 

@@ -1,6 +1,7 @@
 """What is wired to what in a gateway process, and what is opened and closed with it."""
 
 import contextlib
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -141,7 +142,8 @@ def _share(around: _Around, known: _Known, configuration: Configuration, state: 
 def _app(around: _Around, known: _Known, configuration: Configuration, in_flight: InFlight, images: Images) -> App:
     settings, clock = around.settings, around.clock
     recorder, estimates, outputs = Recorder(around.logger, around.metrics), Estimates(), ExpectedOutput()
-    planner = Planner(known.fleet, outputs, random.random)
+    explains = around.logger.is_enabled_for(logging.DEBUG)
+    planner = Planner(known.fleet, outputs, random.random, words=explains)
     pipeline = Pipeline(
         asker=Asker(images, estimates, clock, settings.keepalive_seconds),
         planner=planner,

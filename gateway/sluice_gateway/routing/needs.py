@@ -55,11 +55,12 @@ def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Ne
         bound = _bound(document, shape)
         most, likely = bound or expected_output, min(bound or expected_output, expected_output)
         choices = _choices(document)
+    plain = _TELLING.isdisjoint(document)
     return Needs(
-        bool(document.get("tools") or document.get("functions")),
+        not plain and bool(document.get("tools") or document.get("functions")),
         media.vision,
-        _asks_for_json(document, shape),
-        media.audio or _speaks(document),
+        not plain and _asks_for_json(document, shape),
+        media.audio or (not plain and _speaks(document)),
         shape is Shape.EMBEDDINGS,
         call.stream,
         prompt,
@@ -95,6 +96,7 @@ def field_of(capability: str, shape: Shape) -> str | None:
     return _TURNS.get(shape, "model") if capability in ("vision", "audio") else "model"
 
 
+_TELLING = frozenset({"tools", "functions", "modalities", "response_format", "output_config", "text"})
 _PARTED = b'"type"'  # each part of a message that is not a mere text names its kind
 
 _TURNS: Mapping[str, str] = {

@@ -22,7 +22,7 @@ class Candidate(NamedTuple):
     is.
 
     ``score``: 0 to 1, None where the strategy has none. ``full``: its provider's limits have no room now; ``closed``:
-    it can't be asked. ``wait``: seconds until what closes or fills it ends.
+    it can't be asked; ``unable``: it can't do what is asked. ``wait``: seconds until what closes or fills it ends.
     """
 
     target: Target
@@ -34,6 +34,7 @@ class Candidate(NamedTuple):
     full: bool = False
     wait: float = 0.0
     closed: bool = False
+    unable: bool = False
 
 
 class Plan(NamedTuple):
@@ -94,11 +95,13 @@ def make_plan(
     conversation: bytes = b"",
     preference: Preference | None = None,
     call: Call | None = None,
+    words: bool = True,
 ) -> Plan:
     """Order the targets of ``match`` for a requested name, by a strategy that ``chosen_strategy`` has allowed.
 
     ``chance`` gives numbers from 0 to 1; ``turn`` counts the route's requests; ``conversation`` names the one that the
-    request belongs to, b"" for none that should stay with its target; ``call`` is for the strategy smart.
+    request belongs to, b"" for none that should stay with its target; ``call`` is for the strategy smart. Without
+    ``words``, reasons are left out that cost time to write down.
     """
     capabilities = needs.capabilities()
     if strategy == "priority" and not capabilities and (plan := _straight(match, requested, needs, look)):
@@ -107,7 +110,7 @@ def make_plan(
     choice = _considered(targets, requested, needs, capabilities, look)
     if not choice.options:
         return Plan(tuple(choice.left_out), strategy, (), _unable(match, choice.left_out, call))
-    facts = Facts(needs, expect, chance, turn, match.route.scoring, preference, call)
+    facts = Facts(needs, expect, chance, turn, match.route.scoring, preference, call, words)
     order = ORDERINGS[strategy](choice.options, facts)
     ranked, notes = order.ranked, order.notes
     if conversation:
@@ -178,7 +181,7 @@ def _considered(
         model, label = target.model or requested, target.label(requested)
         traits = target.provider.traits(model)
         if lack := lacking(capabilities, needs.embeddings, traits):
-            left_out.append(Candidate(target, model, label, "", f"lacks {lack}"))
+            left_out.append(Candidate(target, model, label, "", f"lacks {lack}", unable=True))
             continue
         standing, listing = look(target, model, tokens), target.provider.listing
         if listing is not None and not standing.doubtful and listing.lacks(model):
@@ -207,7 +210,7 @@ def _roomy(options: list[Option], left_out: list[Candidate], window: int) -> _Ch
             kept.append(one)
         else:
             reason = f"its context window of {size} has no room for about {window} tokens"
-            left_out.append(Candidate(one.target, one.model, one.label, "", reason))
+            left_out.append(Candidate(one.target, one.model, one.label, "", reason, unable=True))
     return _Choice(kept, left_out)
 
 

@@ -39,7 +39,9 @@ class Option(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What strategies know beside the options. ``chance`` gives numbers from 0 to 1; ``turn`` counts requests."""
+    """What strategies know beside the options. ``chance`` gives numbers from 0 to 1; ``turn`` counts requests. Without
+    ``words``, reasons that cost time to write down are "": nobody reads them.
+    """
 
     needs: Needs
     expect: Expect
@@ -48,6 +50,7 @@ class Facts(NamedTuple):
     scoring: Scoring
     preference: Preference | None = None
     call: Call | None = None
+    words: bool = True
 
 
 class Ranked(NamedTuple):
@@ -142,7 +145,7 @@ def by_cost(options: Sequence[Option], facts: Facts) -> Order:
             Ranked(
                 one,
                 scores.cheapness(cost, cheapest),
-                "its price is unknown" if cost is None else f"about ${cost:.6f}",
+                "its price is unknown" if cost is None else f"about ${cost:.6f}" if facts.words else "",
                 int(cost is None),
             )
             for one, cost in zip(options, costs, strict=True)
@@ -158,7 +161,11 @@ def by_latency(options: Sequence[Option], facts: Facts) -> Order:
     fastest = min(waits, default=0.0)
     return _scored(
         [
-            Ranked(one, scores.speed(seconds, fastest), f"{what} in about {seconds:.3f} s{_basis(expected.seen)}")
+            Ranked(
+                one,
+                scores.speed(seconds, fastest),
+                f"{what} in about {seconds:.3f} s{_basis(expected.seen)}" if facts.words else "",
+            )
             for one, seconds, expected in zip(options, waits, seen, strict=True)
         ],
         explores=True,
@@ -176,7 +183,9 @@ def by_performance(options: Sequence[Option], facts: Facts) -> Order:
             Ranked(
                 one,
                 scores.speed(seconds, fastest),
-                f"{tokens} tokens in about {seconds:.3f} s, {expected.success:.0%} succeed{_basis(expected.seen)}",
+                f"{tokens} tokens in about {seconds:.3f} s, {expected.success:.0%} succeed{_basis(expected.seen)}"
+                if facts.words
+                else "",
             )
             for one, seconds, expected in zip(options, times, seen, strict=True)
         ],
@@ -243,7 +252,7 @@ def _balanced(options: Sequence[Option], facts: Facts, found: Class) -> Order:
         cheap, fast = scores.cheapness(cost, cheapest), scores.speed(seconds, fastest)
         able = scores.capability(one.traits, asked, needs.window)
         score = (of_cost * cheap + of_latency * fast + of_capability * able) / total
-        reason = f"cost {cheap:.2f}, latency {fast:.2f}, capability {able:.2f}"
+        reason = f"cost {cheap:.2f}, latency {fast:.2f}, capability {able:.2f}" if facts.words else ""
         low = scores.rating(one.traits) < floor
         if low:
             reason += f"; quality {scores.rating(one.traits)} is below {floor}"
