@@ -18,15 +18,17 @@ _STREAM = re.compile(rb'"stream": ?true')
 _MODELS = json.dumps({"object": "list", "data": []}).encode()
 
 
-def _json(status: int, body: bytes, more: str = "") -> bytes:
-    head = f"HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\n{more}content-length: {len(body)}\r\n\r\n"
+def _json(status: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 _FAILURES = (
     _json(500, b'{"error": {"message": "boom"}}'),
     _json(529, b'{"error": {"message": "overloaded"}}'),
-    _json(429, b'{"error": {"message": "slow down"}}', "retry-after: 1\r\n"),
+    _json(
+        429, b'{"error": {"message": "slow down"}}'
+    ),  # without a time, which would have the provider left alone for it
     _json(200, b'{"error": {"message": "overloaded"}}'),
     b"",  # a reset
 )

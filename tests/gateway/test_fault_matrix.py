@@ -205,6 +205,7 @@ def docs(request: pytest.FixtureRequest) -> Golden:
     return Golden(DOCS, rewrite=request.config.getoption("--rewrite-golden"))
 
 
+@pytest.mark.slow
 async def test_what_callers_see_of_each_fault_and_what_is_counted(docs: Golden) -> None:
     async with providers() as found:
         todo = list(rows(found))
