@@ -165,14 +165,13 @@ class Pipeline:
                 exchange, candidate, way, trip.deadline, lambda answer: fleet.heed(entry, answer)
             )
             counted = record.code
-            result = _OF_CODES.get(counted, FaultKind.FAILED) if counted else SERVED
+            result = self._shown(trip, _OF_CODES.get(counted, FaultKind.FAILED)) if counted else SERVED
             if result is SERVED and record.usage is not None and record.usage.completion:
                 self._outputs.note(trip.planned.match.route.label, record.usage.completion)
         except AttemptFailed as failed:
             fault = failed.attempt.fault
             counted, retry_after = fault.kind, fault.retry_after
-            if fault.kind is not FaultKind.TIMEOUT or not self._late(trip):
-                result = fault.kind  # else it had less than its own time, and nothing is known of it
+            result = self._shown(trip, fault.kind)
             raise
         except ProviderRefused:
             result = FaultKind.CALLER
@@ -182,6 +181,10 @@ class Pipeline:
         finally:
             self._recorder.attempt(target.kind, OUTRUN if trip.outrun else counted or result)
             fleet.leave(entry, result, record, retry_after)
+
+    def _shown(self, trip: Trip, kind: FaultKind) -> str:
+        """What a failure shows of its target: nothing, when it had less than its own time."""
+        return LEFT if kind is FaultKind.TIMEOUT and self._late(trip) else kind
 
     def _late(self, trip: Trip) -> bool:
         return trip.deadline is not None and trip.deadline - self._clock() < LEAST_SECONDS

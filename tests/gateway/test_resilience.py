@@ -183,6 +183,17 @@ async def test_callers_who_leave_and_callers_mistakes_open_no_breaker() -> None:
     assert report["breakers"] == []
 
 
+async def test_a_stream_that_the_callers_own_deadline_cuts_opens_no_breaker() -> None:
+    begun = stream_head() + chunk(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n')
+    async with serve(says_then_stalls(begun)) as slow:
+        async with gateway(lone(slow, circuitBreaker={"failureThreshold": 1})) as sluice:
+            for _ in range(2):
+                body, headers = HELLO | {"stream": True}, {"x-request-timeout-ms": "50"}
+                async with sluice.session.post(sluice.url + CHAT, json=body, headers=headers) as response:
+                    assert '"code":"timeout"' in await response.text()
+    assert len(slow.requests) == 2
+
+
 async def test_a_slow_answer_counts_where_the_policy_says_so() -> None:
     async def slowly(peer: Any, _request: Any) -> None:
         await peer.pace(1.1)
