@@ -35,7 +35,7 @@ class Planner:
         self._chance = chance
         self._preferences = preferences
         self._words = words
-        self._turns: dict[str, int] = {}
+        self._turns: dict[str, int] = {}  # that have been taken
 
     def plan(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> Planned:
         """Find the route of a call, and order its targets; ``asked`` is the strategy that the caller wants, "" without.
@@ -43,9 +43,10 @@ class Planner:
         """
         match = _match(table, call.model)
         route, chosen = match.route.label, chosen_strategy(match.route, asked)
+        planned = self._made(match, call, chosen, consumer, words=self._words)
         if chosen == "round-robin":
-            self._turns[route] = self._turns.get(route, -1) + 1
-        return self._made(match, call, chosen, consumer, words=self._words)
+            self._turns[route] = self._turns.get(route, 0) + 1
+        return planned
 
     def explain(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> dict[str, Any]:
         """What would become of a call now, as a document. Nobody's turn is taken."""
