@@ -37,11 +37,13 @@ class Breakers:
     """The breakers of all targets, by provider (``namespace/name``) and the provider's name of the model.
 
     ``observers`` are told of every change when a request, or somebody, brings it about: a breaker whose time is up is
-    half-open at once, and says so when it is next asked.
+    half-open at once, and says so when it is next asked. ``preparers`` see each new breaker before it is there: of what
+    they do to it, nobody is told.
     """
 
     def __init__(self) -> None:
         self.observers: list[Observer] = []
+        self.preparers: list[Callable[[str, str, Breaker], None]] = []
         self._breakers: dict[tuple[str, str], Breaker] = {}
 
     def of(self, provider: str, model: str, policy: CircuitBreaker) -> Breaker:
@@ -72,12 +74,16 @@ class Breakers:
         if len(self._breakers) >= MOST_BREAKERS:
             oldest = next(iter(self._breakers))
             del self._breakers[next((key for key, one in self._breakers.items() if one.at_rest), oldest)]
-        added = self._breakers[provider, model] = Breaker(policy, partial(self._tell, provider, model))
+        added = Breaker(policy, partial(self._tell, provider, model))
+        for prepare in self.preparers:
+            prepare(provider, model, added)
+        self._breakers[provider, model] = added
         return added
 
     def _tell(self, provider: str, model: str, state: State, by_hand: bool) -> None:
-        for observer in self.observers:
-            observer(provider, model, state, by_hand)
+        if (provider, model) in self._breakers:
+            for observer in self.observers:
+                observer(provider, model, state, by_hand)
 
 
 def _key(item: tuple[tuple[str, str], Breaker]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sluice_gateway.errors import NotFound
+from sluice_gateway.resilience.breaker import Breaker
 from sluice_gateway.resilience.breakers import Breakers
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.admin.documents import some
@@ -35,6 +36,7 @@ class Overrides:
         self._table: RoutingTable | None = None
         self._serving = Serving(lambda: self._table)
         self._active: dict[tuple[str, str | None], _Active] = {}
+        breakers.preparers.append(self._prepare)
 
     def follow(self, table: RoutingTable) -> None:
         """A new configuration is served."""
@@ -103,8 +105,17 @@ class Overrides:
         known = served.providers.get(provider) if served is not None else None
         if known is not None:
             for model in models:
-                breaker = self._breakers.of(provider, model, known.breaker)
-                (breaker.open if active.order == "open" else breaker.close)(active.until)
+                _do(active, self._breakers.of(provider, model, known.breaker))
+
+    def _prepare(self, provider: str, model: str, breaker: Breaker) -> None:
+        """A model is asked for the first time, whose name a caller has chosen: what holds for it is done to it."""
+        active = self._active.get((provider, model)) or self._active.get((provider, None))
+        if active is not None and active.until > self._clock():
+            _do(active, breaker)
+
+
+def _do(active: _Active, breaker: Breaker) -> None:
+    (breaker.open if active.order == "open" else breaker.close)(active.until)
 
 
 def _replaced(key: tuple[str, str | None], provider: str, model: str | None) -> bool:

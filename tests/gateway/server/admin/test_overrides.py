@@ -144,6 +144,28 @@ def test_names_that_callers_choose_may_be_set_before_they_come() -> None:
     assert pod.take("open", A, "anything", 60) == ["anything"]
 
 
+async def test_names_that_callers_choose_later_are_set_too_and_nobody_is_told_of_each() -> None:
+    pod, told = Pod(ANY), []
+    pod.breakers.observers.append(lambda *change: told.append(change))
+    assert pod.take("open", A, seconds=60) == []
+    policy = table_of(ANY).providers[0].breaker
+    assert not pod.breakers.of(A, "chosen", policy).enter(pod.time.clock())
+    assert pod.states() == {"default/a/chosen": (State.OPEN, 60.0)}
+    assert told == []
+    await pod.time.move(60)
+    assert pod.breakers.of(A, "late", policy).enter(pod.time.clock())
+
+
+def test_of_orders_for_one_name_and_for_all_the_later_one_holds_for_a_new_breaker() -> None:
+    pod = Pod(ANY)
+    pod.take("open", A, seconds=60)
+    pod.take("close", A, "chosen", seconds=30)
+    pod.breakers.keep(())
+    policy = table_of(ANY).providers[0].breaker
+    assert pod.breakers.of(A, "chosen", policy).enter(pod.time.clock())
+    assert not pod.breakers.of(A, "other", policy).enter(pod.time.clock())
+
+
 def test_models_that_were_asked_may_be_set() -> None:
     pod = Pod(ONE)
     pod.fail(A, "asked-before")
