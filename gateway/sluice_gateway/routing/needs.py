@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sluice_gateway.calls import Call, Shape
 from sluice_gateway.limits.expected import PRIOR
 from sluice_gateway.normal.estimate import A_PAGE, A_PICTURE, BYTES_A_SOUND_TOKEN, BYTES_A_TOKEN, PAGE_BYTES
+from sluice_gateway.normal.usage import MOST_TOKENS
 from sluice_gateway.providers.provider import Traits
 
 
@@ -54,7 +55,7 @@ def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Ne
     else:
         bound = _bound(document, shape)
         most, likely = bound or expected_output, min(bound or expected_output, expected_output)
-        choices = _choices(document)
+        choices = _choices(document, shape)
     plain = _TELLING.isdisjoint(document)
     return Needs(
         not plain and bool(document.get("tools") or document.get("functions")),
@@ -64,8 +65,8 @@ def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Ne
         shape is Shape.EMBEDDINGS,
         call.stream,
         prompt,
-        most * choices,
-        likely * choices,
+        min(most * choices, MOST_TOKENS),
+        min(likely * choices, MOST_TOKENS),
         prompt + most,
     )
 
@@ -177,15 +178,24 @@ def _size(part: dict[str, Any]) -> int:
 def _bound(document: dict[str, Any], shape: Shape) -> int:
     """Tokens of one answer at most, as the caller says; 0 when it does not."""
     for name in _BOUNDS[shape]:
-        value = document.get(name)
-        if type(value) is int and value > 0:
-            return value
+        if bound := _count(document.get(name)):
+            return bound
     return 0
 
 
-def _choices(document: dict[str, Any]) -> int:
-    wanted = document.get("n")
-    return wanted if type(wanted) is int and wanted > 1 else 1
+def _choices(document: dict[str, Any], shape: Shape) -> int:
+    """How many answers are made: for each prompt of the older endpoint ``best_of``, of which ``n`` are given."""
+    wanted = max(1, _count(document.get("n")))
+    if shape is not Shape.COMPLETIONS:
+        return wanted
+    prompt = document.get("prompt")
+    several = prompt.__class__ is list and prompt and prompt[0].__class__ is not int  # else it is one, of tokens
+    return max(wanted, _count(document.get("best_of"))) * (len(prompt) if several else 1)
+
+
+def _count(value: object) -> int:
+    """A number that the caller gives, as far as anybody can count; 0 for what is none."""
+    return min(value, MOST_TOKENS) if type(value) is int and value > 0 else 0
 
 
 def _asks_for_json(document: dict[str, Any], shape: Shape) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from sluice_gateway.calls import Shape
 from sluice_gateway.limits.expected import PRIOR
 from sluice_gateway.normal.estimate import A_PAGE, A_PICTURE, PAGE_BYTES
+from sluice_gateway.normal.usage import MOST_TOKENS
 from sluice_gateway.providers.provider import Traits
 from sluice_gateway.routing.needs import Needs, field_of, lacking, needs_of
 from tests.support.plans import call_of, said
@@ -118,6 +119,42 @@ def test_several_answers_take_as_often_as_much_but_each_has_its_window(n: object
     needs = needs_of(said("hi", max_tokens=70, n=n), expected_output=30)
     assert (needs.max_output, needs.likely_output) == (70 * times, 30 * times)
     assert needs.window == needs.prompt_tokens + 70
+
+
+@pytest.mark.parametrize(
+    ("document", "times"),
+    [
+        ({"best_of": 5}, 5),
+        ({"best_of": 5, "n": 2}, 5),
+        ({"best_of": 1, "n": 2}, 2),
+        ({"prompt": "one"}, 1),
+        ({"prompt": []}, 1),
+        ({"prompt": [1, 2, 3]}, 1),
+        ({"prompt": ["one", "two", "three"]}, 3),
+        ({"prompt": [[1, 2], [3]], "n": 2, "best_of": 3}, 6),
+    ],
+)
+def test_completions_are_made_for_each_prompt_and_more_than_are_given(document: dict[str, Any], times: int) -> None:
+    needs = needs_of(call_of(document | {"max_tokens": 70}, Shape.COMPLETIONS))
+    assert needs.max_output == 70 * times
+    assert needs_of(said("hi", max_tokens=70, **document)).max_output == 70 * document.get("n", 1)
+
+
+@pytest.mark.parametrize(
+    ("document", "tokens"),
+    [
+        ({"max_tokens": MOST_TOKENS - 1}, MOST_TOKENS - 1),
+        ({"max_tokens": MOST_TOKENS + 1}, MOST_TOKENS),
+        ({"max_tokens": 10**4000, "n": 10**4000}, MOST_TOKENS),
+        ({"max_tokens": 1, "n": 10**4000}, MOST_TOKENS),
+        ({"n": 10**4000}, MOST_TOKENS),
+    ],
+)
+def test_no_number_is_larger_than_a_counter_can_count(document: dict[str, Any], tokens: int) -> None:
+    needs = needs_of(said("hi", **document))
+    assert needs.max_output == tokens
+    assert needs.likely_output <= MOST_TOKENS
+    assert needs.window <= needs.prompt_tokens + MOST_TOKENS
 
 
 @pytest.mark.parametrize("shape", [Shape.EMBEDDINGS, Shape.COUNT_TOKENS])
