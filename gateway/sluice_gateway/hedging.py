@@ -27,19 +27,23 @@ Attempt = Callable[[Trip, Candidate, Way, float | None], Awaitable[Reply | None]
 
 
 class _Runner:
-    """One of two attempts that are under way, with a record of its own: only one of them becomes the answer."""
+    """One of two attempts that are under way, with a record of its own: only one of them becomes the answer.
+
+    ``decides``: what became of it is what becomes of the request.
+    """
 
     def __init__(self, trip: Trip, candidate: Candidate, way: Way, attempt: Attempt) -> None:
         self.candidate = candidate
+        self.decides = False
         self.trip = copy.copy(trip)
         self.record = dataclasses.replace(trip.exchange.record, usage=None)
         self.trip.exchange = trip.exchange._replace(record=self.record)
         self.task = asyncio.ensure_future(attempt(self.trip, candidate, way, None))
 
-    async def stop(self) -> None:
-        """Take the question back, if it is not answered."""
+    async def stop(self, *, outrun: bool) -> None:
+        """Take the question back, if it is not answered; ``outrun``: since the other one was faster."""
         if not self.task.done():
-            self.trip.outrun = True
+            self.trip.outrun = outrun
             self.task.cancel()
         await asyncio.wait((self.task,))
         if not self.task.cancelled():
@@ -87,9 +91,7 @@ class Hedging:
                     await self._begin_second(trip, runners, budget)
             return await self._first_of(trip, runners)
         finally:
-            for runner in runners:
-                await runner.stop()
-            self._count_lost(trip, runners)
+            await self._end(trip, runners)
 
     async def _begin_second(self, trip: Trip, runners: list[_Runner], budget: RetryBudget) -> None:
         now = self._clock()
@@ -119,19 +121,30 @@ class Hedging:
                 except (AttemptFailed, Full, Closed) as error:
                     trip.failed(runner.candidate, error, self._clock(), queue=False)
                 except CallerError:
-                    _adopt(trip, runner)
+                    runner.decides = True
                     raise
                 else:
-                    _adopt(trip, runner)
+                    runner.decides = True
                     return reply
         return NEXT
 
-    def _count_lost(self, trip: Trip, runners: list[_Runner]) -> None:
-        """What was asked beside the answer has its price: it counts for limits and metrics."""
+    async def _end(self, trip: Trip, runners: list[_Runner]) -> None:
+        """Take back what is not answered. When the caller has left, or both have failed, the latest stands for both."""
+        decided = next((runner for runner in runners if runner.decides), None)
+        for runner in runners:
+            await runner.stop(outrun=decided is not None)
+        told = decided or runners[-1]
+        _adopt(trip, told)
+        self._count_lost(trip, runners, told)
+
+    def _count_lost(self, trip: Trip, runners: list[_Runner], told: _Runner) -> None:
+        """What was asked beside the answer has its price, also when it came too late to be taken back: it counts for
+        limits and metrics.
+        """
         record = trip.exchange.record
         record.attempts = sum(runner.record.attempts for runner in runners)
         for runner in runners:
-            if runner.trip.outrun and (usage := runner.record.usage) is not None:
+            if runner is not told and (usage := runner.record.usage) is not None:
                 record.lost_tokens += usage.total
                 self._recorder.lost(trip.planned.match.route.label, runner.candidate.target.kind, usage)
 

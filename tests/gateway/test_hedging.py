@@ -109,6 +109,29 @@ async def test_a_caller_who_leaves_takes_both_along() -> None:
         asking.cancel()
         await other.until(lambda: other.open == 0)
         await first.until(lambda: first.open == 0)
+        *_, line = await sluice.logged(LEAST_SAMPLES + 1)
+        metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
+    assert (line["code"], line["target"], line["attempts"]) == ("client_left", "second/b", 2)
+    assert (line["prompt_tokens"], line["lost_tokens"]) > (0, 0)
+    for target in ("first/a", "second/b"):  # neither was faster than the other
+        assert f'sluice_attempts_total{{result="client_left",target="{target}"}} 1.0' in metrics
+
+
+async def test_an_answer_that_comes_at_the_same_time_is_paid_for_too() -> None:
+    released = asyncio.Event()
+
+    async def held(peer: Peer, _request: Request) -> None:
+        await released.wait()
+        await peer.send(answer("at once"))
+
+    async with two(held, held) as (sluice, _, other):
+        asking = asyncio.create_task(sluice.post())
+        await other.until(lambda: len(other.requests) == 1)
+        released.set()
+        await asking
+        *_, line = await sluice.logged(LEAST_SAMPLES + 1)
+    assert line["completion_tokens"] == 3
+    assert line["lost_tokens"] > 0
 
 
 async def test_streams_are_not_raced() -> None:
