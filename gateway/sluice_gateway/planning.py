@@ -1,24 +1,39 @@
 """The plan of one request: what it needs, what is known of the targets now, and the strategy that holds for it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import ModelNotFound
 from sluice_gateway.fleet import Fleet
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.routing.explain import Planned, explain
-from sluice_gateway.routing.needs import needs_of
-from sluice_gateway.routing.plan import make_plan
+from sluice_gateway.routing.needs import Needs, needs_of
+from sluice_gateway.routing.plan import EXPLORED, Plan, make_plan
 from sluice_gateway.routing.preferences import Preferences
+from sluice_gateway.routing.standing import WELL
 from sluice_gateway.routing.stickiness import conversation_of
 from sluice_gateway.routing.strategies import chosen_strategy
 from sluice_gateway.routing.table import Match, RoutingTable
 
+FRESH_SECONDS = 0.05
+"""How long an order by scores is good for requests of the same kind: what it rests on changes with each answer, but not
+much.
+"""
+_MOST_KEPT = 1024
+_BY_SCORES = frozenset({"cost", "latency", "performance", "capability", "quality", "balanced"})
+
+
+class _Kept(NamedTuple):
+    """A plan in which all targets stood well, and when it was made."""
+
+    plan: Plan
+    at: float
+
 
 class Planner:
     """Makes plans, with all reasons in ``words`` or only with those that cost nothing. ``chance`` gives numbers from 0
-    to 1.
+    to 1, ``clock`` seconds that only grow.
     """
 
     def __init__(
@@ -26,8 +41,9 @@ class Planner:
         fleet: Fleet,
         outputs: ExpectedOutput,
         chance: Callable[[], float],
-        preferences: Preferences | None = None,
+        clock: Callable[[], float],
         *,
+        preferences: Preferences | None = None,
         words: bool = True,
     ) -> None:
         self._fleet = fleet
@@ -35,6 +51,8 @@ class Planner:
         self._chance = chance
         self._preferences = preferences
         self._words = words
+        self._clock = clock
+        self._kept: dict[tuple[object, ...], _Kept] = {}
         self._turns: dict[str, int] = {}  # that have been taken
 
     def plan(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> Planned:
@@ -43,39 +61,73 @@ class Planner:
         """
         match = _match(table, call.model)
         route, chosen = match.route.label, chosen_strategy(match.route, asked)
-        planned = self._made(match, call, chosen, consumer, words=self._words)
+        needs = needs_of(call, expected_output=self._outputs.of(route))
+        if chosen in _BY_SCORES and not match.route.sticky and not self._words:
+            return Planned(match, self._by_scores(match, call, chosen, needs), needs)
+        plan = self._made(match, call, chosen, consumer, needs=needs, chance=self._chance, words=self._words)
         if chosen == "round-robin":
             self._turns[route] = self._turns.get(route, 0) + 1
-        return planned
+        return Planned(match, plan, needs)
+
+    def _by_scores(self, match: Match, call: Call, chosen: str, needs: Needs) -> Plan:
+        """An order that was just made for another request of the kind, as long as all of its targets stand well; else a
+        new one. Tokens are of one kind from one power of two to the next.
+        """
+        route, tokens = match.route, needs.prompt_tokens + needs.max_output
+        sizes = needs.prompt_tokens.bit_length(), needs.likely_output.bit_length(), needs.window.bit_length()
+        key = (route, call.model, chosen, *needs[:6], *sizes)
+        now, drawn, kept = self._clock(), self._chance(), self._kept.get(key)
+        if kept is not None and now - kept.at < FRESH_SECONDS and drawn >= EXPLORED:
+            look = self._fleet.look
+            for one in kept.plan.candidates:
+                if look(one.target, one.model, tokens) is not WELL:
+                    break
+            else:
+                return kept.plan
+        plan = self._made(match, call, chosen, "", needs=needs, chance=lambda: drawn, words=False)
+        if drawn >= EXPLORED and all(one.stands_well for one in plan.candidates):
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            tried = tuple(plan.to_try())
+            self._kept[key] = _Kept(plan._replace(tried=tried), now)
+        return plan
 
     def explain(self, table: RoutingTable, call: Call, asked: str, consumer: str) -> dict[str, Any]:
         """What would become of a call now, as a document. Nobody's turn is taken."""
 
         def make(match: Match, call: Call, chosen: str) -> Planned:
-            return self._made(match, call, chosen, consumer, words=True)
+            needs = needs_of(call, expected_output=self._outputs.of(match.route.label))
+            plan = self._made(match, call, chosen, consumer, needs=needs, chance=self._chance, words=True)
+            return Planned(match, plan, needs)
 
         return explain(table, call, asked, make)
 
-    def _made(self, match: Match, call: Call, chosen: str, consumer: str, *, words: bool) -> Planned:
-        route = match.route
-        needs = needs_of(call, expected_output=self._outputs.of(route.label))
-        plan = make_plan(
+    def _made(
+        self,
+        match: Match,
+        call: Call,
+        chosen: str,
+        consumer: str,
+        *,
+        needs: Needs,
+        chance: Callable[[], float],
+        words: bool,
+    ) -> Plan:
+        route, preferences = match.route, self._preferences
+        return make_plan(
             match,
             call.model,
             strategy=chosen,
             needs=needs,
             look=self._fleet.look,
             expect=self._fleet.expect,
-            chance=self._chance,
+            chance=chance,
             turn=self._turns.get(route.label, 0),
             conversation=conversation_of(call, consumer) if route.sticky else b"",
-            preference=self._preferences.of(consumer)
-            if self._preferences is not None and chosen == "preference"
-            else None,
+            preference=preferences.of(consumer) if preferences is not None and chosen == "preference" else None,
             call=call,
             words=words,
         )
-        return Planned(match, plan, needs)
 
 
 def _match(table: RoutingTable, model: str) -> Match:

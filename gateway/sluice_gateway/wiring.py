@@ -143,7 +143,7 @@ def _app(around: _Around, known: _Known, configuration: Configuration, in_flight
     settings, clock = around.settings, around.clock
     recorder, estimates, outputs = Recorder(around.logger, around.metrics), Estimates(), ExpectedOutput()
     explains = around.logger.is_enabled_for(logging.DEBUG)
-    planner = Planner(known.fleet, outputs, random.random, words=explains)
+    planner = Planner(known.fleet, outputs, random.random, clock, words=explains)
     pipeline = Pipeline(
         asker=Asker(images, estimates, clock, settings.keepalive_seconds),
         planner=planner,

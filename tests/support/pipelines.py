@@ -25,7 +25,7 @@ def make_pipeline(clock: Callable[[], float], images: Images, recorder: Recorder
     logger = make_logger()
     estimates, outputs, store = Estimates(), ExpectedOutput(), LocalStore(time.time)
     fleet = Fleet(Breakers(), Gates(store, clock), TargetFigures(), clock, Checks(logger, Metrics()))
-    planner = Planner(fleet, outputs, lambda: 0.5)
+    planner = Planner(fleet, outputs, lambda: 0.5, clock, words=False)
     asker = Asker(images, estimates, clock, 15.0)
     recorder = recorder or Recorder(logger, Metrics())
     return Pipeline(

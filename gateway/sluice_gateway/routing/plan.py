@@ -22,7 +22,8 @@ class Candidate(NamedTuple):
     is.
 
     ``score``: 0 to 1, None where the strategy has none. ``full``: its provider's limits have no room now; ``closed``:
-    it can't be asked; ``unable``: it can't do what is asked. ``wait``: seconds until what closes or fills it ends.
+    it can't be asked; ``unable``: it can't do what is asked; ``stands_well``: nothing is against it but its place.
+    ``wait``: seconds until what closes or fills it ends.
     """
 
     target: Target
@@ -35,6 +36,7 @@ class Candidate(NamedTuple):
     wait: float = 0.0
     closed: bool = False
     unable: bool = False
+    stands_well: bool = False
 
 
 class Plan(NamedTuple):
@@ -281,7 +283,9 @@ def _lined_up(ranked: Sequence[Ranked], most: int) -> Iterator[Candidate]:
         left_out = standing.closed or (_beyond(most) if tried >= most else "")
         reason = f"{why}; after others: {standing.doubtful or standing.full}" if 0 < rank < _CLOSED else why
         full, closed = bool(standing.full), bool(standing.closed)
-        one = Candidate(target, model, label, reason, left_out, score, full, standing.wait, closed)
+        one = Candidate(
+            target, model, label, reason, left_out, score, full, standing.wait, closed, stands_well=not rank
+        )
         if left_out:
             later.append(one)
         else:
