@@ -97,7 +97,8 @@ class Fleet:
                 return Standing(closed=f"circuit breaker open for {wait:.0f} s", wait=wait)
             if breaker.is_doubtful(now):
                 return Standing(doubtful="another pod has found it failing, and a probe is under way")
-        if (wait := self.gates.of(provider).wait(tokens, now, model)) > 0:
+        gate = self.gates.of(provider)
+        if not gate.is_open and (wait := gate.wait(tokens, now, model)) > 0:
             return Standing(full=f"the provider's limits have no room for {wait:.1f} s", wait=wait)
         if self._pauses and (wait := self._pauses.get((provider.resource, model), 0.0) - now) > 0:
             return Standing(full=f"the provider asked to wait, for {wait:.1f} s more", wait=wait)
@@ -112,7 +113,8 @@ class Fleet:
     async def enter(self, target: Target, model: str, consumer: str, tokens: int, until: float | None) -> Entry:
         """Take a place, within the provider's limits: now, or by ``until``. Raises limits.gate.Full, Closed."""
         provider = target.provider
-        place = await self.gates.of(provider).enter(consumer, tokens, model, until=until)
+        gate = self.gates.of(provider)
+        place = gate.walk_in() if gate.is_open else await gate.enter(consumer, tokens, model, until=until)
         now = self._clock()
         breaker = self.breakers.of(provider.resource, model, provider.breaker)
         entered = breaker.enter(now)
@@ -150,7 +152,11 @@ class Fleet:
 
     def heed(self, entry: Entry, answer: Answer) -> None:
         """An answer's head has come: what it says of the provider's own limits holds for ours too."""
-        entry.place.gate.heed(answer.header, self._clock(), entry.model)
+        gate = entry.place.gate
+        if gate.silent and answer.status < 400:
+            gate.silent -= 1
+        else:
+            gate.heed(answer.header, self._clock(), entry.model)
 
     def count(self, gauge: Gauge) -> None:
         """Put the number of breakers that are not closed into a metric, by provider and state."""

@@ -9,7 +9,7 @@ from sluice_gateway.fleet import Fleet
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.routing.explain import Planned, explain
 from sluice_gateway.routing.needs import Needs, needs_of
-from sluice_gateway.routing.plan import EXPLORED, Plan, make_plan
+from sluice_gateway.routing.plan import EXPLORED, Plan, make_plan, straight
 from sluice_gateway.routing.preferences import Preferences
 from sluice_gateway.routing.standing import WELL
 from sluice_gateway.routing.stickiness import conversation_of
@@ -47,6 +47,7 @@ class Planner:
         words: bool = True,
     ) -> None:
         self._fleet = fleet
+        self._look = fleet.look
         self._outputs = outputs
         self._chance = chance
         self._preferences = preferences
@@ -62,6 +63,8 @@ class Planner:
         match = _match(table, call.model)
         route, chosen = match.route.label, chosen_strategy(match.route, asked)
         needs = needs_of(call, expected_output=self._outputs.of(route))
+        if chosen == "priority" and not match.route.sticky and (plan := straight(match, call.model, needs, self._look)):
+            return Planned(match, plan, needs)
         if chosen in _BY_SCORES and not match.route.sticky and not self._words:
             return Planned(match, self._by_scores(match, call, chosen, needs), needs)
         plan = self._made(match, call, chosen, consumer, needs=needs, chance=self._chance, words=self._words)

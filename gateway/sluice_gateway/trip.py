@@ -1,6 +1,6 @@
 """One planned request on its way from target to target."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
 from sluice_gateway.errors import CallerError, GatewayError
@@ -55,7 +55,7 @@ class Trip:
         self.unable: CallerError | None = None
         self.outrun = False
         candidates = planned.plan.to_try()
-        self.last = now + _longest(candidates) if deadline is None else deadline
+        self.last = now + planned.match.route.longest_seconds if deadline is None else deadline
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
 
     def note(self, attempt: Attempt) -> None:
@@ -93,11 +93,3 @@ class Trip:
             elif one.unable:
                 self.note(Attempt.passed_over(one.label, one.left_out, None, FaultKind.CALLER))
         return failure_of(self.attempts, late=late)
-
-
-def _longest(candidates: Sequence[Candidate]) -> float:
-    """Seconds that the slowest of the candidates may take."""
-    longest = 0.0
-    for one in candidates:
-        longest = max(longest, one.target.timeouts.total)
-    return longest

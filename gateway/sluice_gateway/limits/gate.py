@@ -13,6 +13,7 @@ from sluice_gateway.limits.line import GaveUp, Line
 from sluice_gateway.limits.local import PLACE_WAIT
 from sluice_gateway.providers.provider import Provider
 
+_SILENT_ANSWERS = 15
 _MOST_MODELS = 256  # of a provider that are remembered; callers choose the models of targets that name none
 
 T = TypeVar("T")
@@ -54,6 +55,9 @@ class Pass:
 class Gate:
     """One provider's limits. ``resource`` is ``namespace/name``; ``clock`` gives seconds that only grow.
 
+    ``is_open``: there are none, of the policy's or heard of. ``silent`` answers may be passed over: the last one said
+    nothing of limits, and most providers always do or never.
+
     Tokens are reserved up to what the bucket holds: a request that is larger goes when the bucket is full.
     """
 
@@ -67,12 +71,9 @@ class Gate:
         self._line = Line(clock, sleep)
         self._lines: dict[str, Line] = {}  # of models, while somebody waits for what the provider has said
         self._heard: dict[str, Heard] = {}
+        self.silent = 0
         self._inside = self._waiting = 0
-        self._full_until, self._full_for, self._short = (
-            0.0,
-            0,
-            "its limit",
-        )  # as was last said: for so many tokens, of what
+        self._full_until, self._full_for, self._short = 0.0, 0, "its limit"  # as was last said: for how many, of what
         self.follow(policy)
 
     def follow(self, policy: RateLimit) -> None:
@@ -87,7 +88,12 @@ class Gate:
         self._charges = tuple(Charge(limit, 1) for limit in others if limit is not None)
         self._gives_back = policy.max_concurrent is not None or policy.tokens_per_minute is not None
         self._full_until = 0.0
+        self._free = Pass(self, None, self._leave)
+        self._set_open()
         self._line.call()
+
+    def _set_open(self) -> None:
+        self.is_open = not self._charges and self._tokens is None and not self._heard
 
     def occupancy(self) -> Occupancy:
         """How it is used now."""
@@ -101,6 +107,11 @@ class Gate:
         if self._heard and (heard := self._heard.get(model)) is not None:
             wait = max(wait, heard.wait(tokens, now))
         return wait if wait > 0 else 0.0
+
+    def walk_in(self) -> Pass:
+        """Take a place where nothing is counted: when the gate ``is_open``."""
+        self._inside += 1
+        return self._free
 
     async def enter(self, consumer: str, tokens: int, model: str, *, until: float | None) -> Pass:
         """Take a place: at once, or else, unless ``until`` is None, in line until then or for as long as the policy
@@ -122,12 +133,14 @@ class Gate:
         before = self._heard.get(model, NOTHING)
         heard = listen(header, before, now)
         if heard is before:
+            self.silent = _SILENT_ANSWERS
             return
         self._heard.pop(model, None)
         if heard != NOTHING:
             if len(self._heard) >= _MOST_MODELS:
                 del self._heard[next(iter(self._heard))]
             self._heard[model] = heard
+        self._set_open()
         if (line := self._lines.get(model)) is not None:
             line.call()
 

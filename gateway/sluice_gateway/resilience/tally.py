@@ -1,5 +1,6 @@
 """Counts of what has happened lately, in a time and a memory that do not grow with their number."""
 
+import math
 from collections import deque
 
 SLICES = 60
@@ -9,25 +10,26 @@ SLICES = 60
 class Tally:
     """Counts events of the last ``seconds``, and which of them were marked."""
 
-    __slots__ = ("_all", "_marked", "_slices", "_width", "seconds")
+    __slots__ = ("_all", "_end", "_last", "_marked", "_slices", "_width", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._width = seconds / SLICES
         self._slices: deque[list[int]] = deque()  # number of the slice, events, marked ones
         self._all = self._marked = 0
+        self._last = [0, 0, 0]
+        self._end = -math.inf  # of the last slice
 
     def count(self, now: float, *, marked: bool = False) -> None:
         """One event has happened."""
-        place = int(now / self._width)
-        if not self._slices or self._slices[-1][0] != place:
-            self._forget(now)
-            self._slices.append([place, 0, 0])
-        last = self._slices[-1]
+        if now >= self._end:
+            self._begin(now)
+        last = self._last
         last[1] += 1
-        last[2] += marked
         self._all += 1
-        self._marked += marked
+        if marked:
+            last[2] += 1
+            self._marked += 1
 
     def all(self, now: float) -> int:
         """How many events there were, the marked ones included."""
@@ -43,6 +45,14 @@ class Tally:
         """Forget everything."""
         self._slices.clear()
         self._all = self._marked = 0
+        self._end = -math.inf
+
+    def _begin(self, now: float) -> None:
+        self._forget(now)
+        place = int(now / self._width)
+        self._last = [place, 0, 0]
+        self._slices.append(self._last)
+        self._end = (place + 1) * self._width
 
     def _forget(self, now: float) -> None:
         oldest = int(now / self._width) - SLICES + 1

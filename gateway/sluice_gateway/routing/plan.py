@@ -105,9 +105,9 @@ def make_plan(
     request belongs to, b"" for none that should stay with its target; ``call`` is for the strategy smart. Without
     ``words``, reasons are left out that cost time to write down.
     """
-    capabilities = needs.capabilities()
-    if strategy == "priority" and not capabilities and (plan := _straight(match, requested, needs, look)):
+    if strategy == "priority" and (plan := straight(match, requested, needs, look)):
         return plan
+    capabilities = needs.capabilities()
     targets = match.route.targets_for(requested)
     choice = _considered(targets, requested, needs, capabilities, look)
     if not choice.options:
@@ -134,8 +134,12 @@ class _Choice(NamedTuple):
     left_out: list[Candidate]
 
 
-def _straight(match: Match, requested: str, needs: Needs, look: Look) -> Plan | None:
-    """The plan for strategy priority when all targets stand well and have room: most requests. None otherwise."""
+def straight(match: Match, requested: str, needs: Needs, look: Look) -> Plan | None:
+    """The plan for strategy priority when all targets stand well and have room for a request that asks for nothing
+    special: most of them. None otherwise.
+    """
+    if needs.capabilities():
+        return None
     route, key = match.route, (requested, needs.embeddings)
     known = route.straight.get(key)
     if known is None:

@@ -78,8 +78,8 @@ class Route:
 
     ``offers`` (of a route without targets) are those of its namespace's providers. ``allowed_strategies``: what callers
     may choose, None for all. ``sticky``: conversations stay with a target. ``total_seconds``: of a request, all
-    targets together; None without a bound of the route's own. ``straight`` belongs to ``routing.plan``: plans that are
-    ready.
+    targets together; None without a bound of the route's own; ``longest_seconds``: of the slowest target. ``straight``
+    belongs to ``routing.plan``: plans that are ready.
     """
 
     label: str
@@ -92,6 +92,7 @@ class Route:
     scoring: Scoring = _USUAL_SCORING
     sticky: bool = False
     total_seconds: float | None = None
+    longest_seconds: float = 600.0
     limits: RouteLimits | None = None
     hedging: Hedging | None = None
     straight: dict[tuple[str, bool], Any] = field(default_factory=dict)
@@ -206,30 +207,31 @@ def _route(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) 
         for target in spec.targets
         if (provider := providers.get((spec.namespace, target.provider)))
     ]
+    offering = _offering(spec, providers) if spec.auto else []
+    timeouts = [target.timeouts for target in targets] + [one for _, one in offering]
     return Route(
         label=f"{spec.namespace}/{spec.name}",
         models=spec.models,
         targets=tuple(targets),
-        offers=_offers(spec, providers) if spec.auto else None,
+        offers=Offers(offering) if spec.auto else None,
         strategy=spec.strategy,
         max_targets=spec.fallback.max_targets if spec.fallback.enabled else 1,
         allowed_strategies=spec.allowed_strategies,
         scoring=spec.scoring,
         sticky=spec.stickiness == "conversation",
         total_seconds=spec.timeouts.total_seconds,
+        longest_seconds=max((one.total for one in timeouts), default=0.0),
         limits=RouteLimits(str(spec.key), spec.limits) if spec.limits else None,
         hedging=spec.hedging if spec.hedging.enabled else None,
     )
 
 
-def _offers(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) -> Offers:
-    return Offers(
-        [
-            (provider, _tightened(provider.timeouts, spec.timeouts))
-            for (namespace, _), provider in sorted(providers.items(), key=_place)
-            if namespace == spec.namespace
-        ]
-    )
+def _offering(spec: snapshot.Route, providers: Mapping[tuple[str, str], Provider]) -> list[tuple[Provider, Timeouts]]:
+    return [
+        (provider, _tightened(provider.timeouts, spec.timeouts))
+        for (namespace, _), provider in sorted(providers.items(), key=_place)
+        if namespace == spec.namespace
+    ]
 
 
 def _place(item: tuple[tuple[str, str], Provider]) -> tuple[str, str]:
