@@ -114,7 +114,11 @@ class Asker:
                 await stream.relay(self._keepalive_seconds)
             finally:
                 record.usage = self._estimates.of_stream(
-                    candidate.target.kind, exchange.call, passage.events, passage.usage
+                    candidate.target.kind,
+                    exchange.call,
+                    passage.events,
+                    passage.usage,
+                    ended=passage.complete or passage.done,
                 )
             return None
         body = await answer.read(MAX_ANSWER_BYTES)

@@ -35,14 +35,23 @@ class Estimates:
     def __init__(self) -> None:
         self._ratios: dict[str, _Ratios] = {}
 
-    def of_stream(self, target: str, call: Call, events: int, reported: Usage | None) -> Usage | None:
-        """Usage of a stream with so many events: as reported, which is learnt from, else estimated; None for none."""
+    def of_stream(
+        self, target: str, call: Call, events: int, reported: Usage | None, *, ended: bool = True
+    ) -> Usage | None:
+        """Usage of a stream with so many events: as reported, which is learnt from, else estimated; None for none.
+
+        What is reported of a stream that has not ``ended`` may be that of its beginning (Anthropic's first event tells
+        of one token), so that it says at least how much has come.
+        """
         if reported is None:
             if not events:
                 return None
             ratios = self._ratios.get(target, _Ratios())
             return Usage(self._prompt(call, ratios), ceil(events * ratios.delta), estimated=True)
         ratios = self._learn_prompt(target, call, reported)
+        if not ended:
+            come = ceil(events * ratios.delta)
+            return reported._replace(completion=come, estimated=True) if come > reported.completion else reported
         if events and reported.completion:
             ratios.delta = _moved(ratios.delta, reported.completion / events)
         return reported

@@ -30,6 +30,15 @@ def test_without_a_report_bytes_and_deltas_are_counted() -> None:
     assert estimates.of_whole("p/m", call(), answer("four" * 10), None).completion == 10
 
 
+def test_what_was_reported_before_a_stream_was_cut_is_the_least_that_it_took() -> None:
+    estimates, first = Estimates(), Usage(5, 7, cached=2)
+    assert estimates.of_stream("p/m", call(), 7, first, ended=False) is first
+    assert estimates.of_stream("p/m", call(), 8, first, ended=False) == Usage(5, 8, cached=2, estimated=True)
+    for _ in range(50):  # nothing is learnt of how much comes in an event
+        estimates.of_stream("p/m", call(), 500, Usage(5, 1), ended=False)
+    assert estimates.of_stream("p/m", call(), 500, Usage(5, 1), ended=False) == Usage(5, 500, estimated=True)
+
+
 def test_a_stream_that_never_began_has_none() -> None:
     assert Estimates().of_stream("p/m", call(), 0, None) is None
 

@@ -6,7 +6,16 @@ import pytest
 
 from sluice_gateway.sources.source import Loaded
 from tests.support.gateway import gateway, loaded, provider, route
-from tests.support.upstream import answer, event_stream, json_answer, says, serve
+from tests.support.upstream import (
+    answer,
+    chunk,
+    event_stream,
+    json_answer,
+    says,
+    says_then_stalls,
+    serve,
+    stream_head,
+)
 
 HELLO = {
     "model": "chat",
@@ -60,6 +69,19 @@ async def test_features_with_odd_names_are_not_passed_on(beta: str) -> None:
             async with sluice.session.post(sluice.url + "/v1/messages", json=HELLO, headers=headers) as response:
                 assert response.status in (200, 400)
     assert all("anthropic-beta" not in request.headers for request in upstream.requests)
+
+
+async def test_what_came_before_the_caller_left_is_counted() -> None:
+    """What a stream says of its answer at its beginning is not what it took."""
+    delta = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0}\n\n'
+    sent = stream_head() + b"".join(map(chunk, [STREAM[0], *[delta] * 40]))
+    async with serve(says_then_stalls(sent)) as upstream:
+        async with gateway(in_front_of(upstream.url)) as sluice:
+            async with sluice.session.post(sluice.url + "/v1/messages", json=HELLO | {"stream": True}) as response:
+                await response.content.readexactly(len(STREAM[0]) + 40 * len(delta))
+                response.close()
+            [line] = await sluice.logged()
+    assert (line["status"], line["prompt_tokens"], line["completion_tokens"]) == (499, 3, 41)
 
 
 async def test_a_stream_passes_and_is_counted() -> None:
