@@ -73,19 +73,16 @@ class Planner:
         return Planned(match, plan, needs)
 
     def _by_scores(self, match: Match, call: Call, chosen: str, needs: Needs) -> Plan:
-        """An order that was just made for another request of the kind, as long as all of its targets stand well; else a
-        new one. Tokens are of one kind from one power of two to the next.
+        """An order that was just made for another request of the kind: when all targets stood well then, and the first
+        does now; else a new one. Tokens are of one kind from one power of two to the next.
         """
         route, tokens = match.route, needs.prompt_tokens + needs.max_output
         sizes = needs.prompt_tokens.bit_length(), needs.likely_output.bit_length(), needs.window.bit_length()
         key = (route, call.model, chosen, *needs[:6], *sizes)
         now, drawn, kept = self._clock(), self._chance(), self._kept.get(key)
         if kept is not None and now - kept.at < FRESH_SECONDS and drawn >= EXPLORED:
-            look = self._fleet.look
-            for one in kept.plan.candidates:
-                if look(one.target, one.model, tokens) is not WELL:
-                    break
-            else:
+            first = kept.plan.candidates[0]
+            if self._look(first.target, first.model, tokens) is WELL:
                 return kept.plan
         plan = self._made(match, call, chosen, "", needs=needs, chance=lambda: drawn, words=False)
         if drawn >= EXPLORED and all(one.stands_well for one in plan.candidates):
@@ -122,7 +119,7 @@ class Planner:
             call.model,
             strategy=chosen,
             needs=needs,
-            look=self._fleet.look,
+            look=self._look,
             expect=self._fleet.expect,
             chance=chance,
             turn=self._turns.get(route.label, 0),
