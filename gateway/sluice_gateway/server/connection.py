@@ -38,8 +38,10 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what never became a request, and defects; the connection is closed.
 
-        Raises ConnectionError when an answer has begun, which can't be followed by another.
+        Raises ConnectionError when an answer has begun, which can't be followed by another, or the caller has left.
         """
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status < 500:
             error: GatewayError = BadHTTP("the request is not valid HTTP/1.1")
         else:

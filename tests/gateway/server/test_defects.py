@@ -57,6 +57,26 @@ async def test_a_defect_behind_the_begin_of_an_answer_ends_the_connection() -> N
     assert answered.endswith(b"\r\n\r\n5\r\nfirst\r\n")
 
 
+async def finds_the_caller_gone(request: web.BaseRequest) -> web.StreamResponse:
+    raise ConnectionResetError("Cannot write to closing transport")
+
+
+async def test_a_caller_who_leaves_while_it_is_answered_is_no_defect() -> None:
+    log = io.BytesIO()
+    runner = web.ServerRunner(Server(finds_the_caller_gone, make_logger(LineWriter(log))))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        reader, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+    finally:
+        await runner.cleanup()
+    assert log.getvalue() == b""
+
+
 async def test_a_defect_is_told_in_the_callers_shape() -> None:
     runner = web.ServerRunner(Server(fails, make_logger(LineWriter(io.BytesIO())), lambda _: errors_of(Shape.MESSAGES)))
     await runner.setup()
