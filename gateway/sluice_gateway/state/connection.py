@@ -194,8 +194,9 @@ class Link:
 
     def _next(self) -> deque[_Question]:
         """All that is to be asked."""
+        first = self.first()  # it may take its time, which is not the server's
         since = self._waiting[0].asked if self._waiting else self._clock()
-        asked = self._under_way = deque([_Question(one, answered, since) for one, answered in self.first()])
+        asked = self._under_way = deque([_Question(one, answered, since) for one, answered in first])
         asked += self._waiting
         self._waiting.clear()
         return asked

@@ -1,7 +1,8 @@
 """How limits are written in the state Redis: the names of their counters, and the words of its scripts."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit
 from sluice_gateway.limits.windows import bounds
@@ -16,7 +17,14 @@ twice."""
 CLOCK_SECONDS = 30
 """How far our idea of the server's clock may be off without a charge missing its window: half of the shortest."""
 
-_MOST_NAMES = 20_000  # kept in mind; one that is forgotten costs a few microseconms more, once
+MOST_TOLD = 500
+"""Counters that one command settles: the server is through with them in a few milliseconds, and others have their turn.
+"""
+
+_MOST_NAMES = 20_000  # kept in mind; one that is forgotten costs a few microseconds more, once
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Window = tuple[int, int, int]
 """Start, middle and end of two windows that follow one another, in epoch seconds."""
@@ -154,15 +162,44 @@ class Settlement:
 
     __slots__ = ("amounts", "freed", "held", "holder")
 
-    def __init__(self, holder: str) -> None:
+    def __init__(
+        self,
+        holder: str,
+        amounts: dict[Mark, int] | None = None,
+        held: dict[Counter, list[str]] | None = None,
+        freed: dict[Counter, list[str]] | None = None,
+    ) -> None:
         self.holder = holder
-        self.amounts: dict[Mark, int] = {}
-        self.held: dict[Counter, list[str]] = {}
-        self.freed: dict[Counter, list[str]] = {}
+        self.amounts = amounts or {}
+        self.held = held or {}
+        self.freed = freed or {}
 
     def add(self, mark: Mark, amount: int) -> None:
         """Count more, or less when negative."""
         self.amounts[mark] = self.amounts.get(mark, 0) + amount
 
+    @property
+    def size(self) -> int:
+        """How many counters it names; one may be named in several ways."""
+        return len(self.amounts) + len(self.held) + len(self.freed)
+
+    def parts(self) -> Iterator["Settlement"]:
+        """The same, of MOST_TOLD counters at most each."""
+        if self.size <= MOST_TOLD:
+            yield self
+            return
+        for amounts in _pieces(self.amounts):
+            yield Settlement(self.holder, amounts=amounts)
+        for held in _pieces(self.held):
+            yield Settlement(self.holder, held=held)
+        for freed in _pieces(self.freed):
+            yield Settlement(self.holder, freed=freed)
+
     def __bool__(self) -> bool:
         return bool(self.freed or self.held or any(self.amounts.values()))
+
+
+def _pieces(told: Mapping[K, V]) -> Iterator[dict[K, V]]:
+    items = iter(told.items())
+    while piece := dict(islice(items, MOST_TOLD)):
+        yield piece

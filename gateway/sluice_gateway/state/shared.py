@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ GATHER_SECONDS = 0.005
 """Settlements of so long go together: a hundred of them cost hardly more than one."""
 AWAY_RETRY_SECONDS = 1.0
 """After which to ask again for what is refused because nobody can read its counters."""
+MOST_AT_ONCE = 2000
+"""Counters to settle in one round trip: what an outage has left takes many, between which requests have their turn."""
 CLOSE_SECONDS = 0.5
 """For the last settlements, when the process ends."""
 
@@ -72,7 +75,8 @@ class SharedStore:
         self._numbers = itertools.count(1)
         self._held: dict[str, _Lease] = {}
         self._due: dict[str, Settlement] = {}
-        self._unanswered: dict[int, Command] = {}
+        self._unanswered: dict[int, Settlement] = {}
+        self._unsent: deque[int] = deque()
         self._again = False
         self._told_all = asyncio.Event()
         self._counted_here = False
@@ -200,7 +204,7 @@ class SharedStore:
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._link.wake)
 
     def _settlements(self) -> list[tuple[Command, Answered]]:
-        """What is owed, to be sent now."""
+        """What is owed, to be sent now: no more than a round trip bears. The link asks until nothing is left."""
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
@@ -209,15 +213,23 @@ class SharedStore:
             for limit, start, amount in self._local.drain():
                 counter = self._counters.of(limit)
                 self._owed(counter.holder).add(Mark(counter, start or 0, 0), amount)
-        numbers = list(self._unanswered) if self._again else []
-        self._again = False
+        if self._again:
+            self._unsent = deque(self._unanswered)
+            self._again = False
         due, self._due = self._due, {}
         for settlement in filter(None, due.values()):
-            numbers.append(next(self._numbers))
-            self._unanswered[numbers[-1]] = self._counters.settle(numbers[-1], settlement, self._link.now())
+            for part in settlement.parts():
+                number = next(self._numbers)
+                self._unanswered[number] = part
+                self._unsent.append(number)
         if not self._unanswered:
             self._told_all.set()
-        return [(self._unanswered[number], functools.partial(self._told, number)) for number in numbers]
+        now, told, sent = self._link.now(), 0, list[tuple[Command, Answered]]()
+        while self._unsent and told < MOST_AT_ONCE:
+            settlement = self._unanswered[number := self._unsent.popleft()]
+            told += settlement.size
+            sent.append((self._counters.settle(number, settlement, now), functools.partial(self._told, number)))
+        return sent
 
     def _told(self, number: int, said: Any) -> None:
         if isinstance(said, Gone) and not isinstance(said, Unfit):

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit, Used
+from sluice_gateway.state.counters import MOST_TOLD
 from sluice_gateway.state.fleet import State
-from sluice_gateway.state.shared import SharedStore
+from sluice_gateway.state.shared import MOST_AT_ONCE, SharedStore
 from tests.gateway.state.conftest import Logs, Open
 from tests.support.redis_server import RedisServer
 
@@ -160,6 +162,26 @@ async def test_a_server_that_was_killed_and_lost_all_is_told_what_was_used_meanw
     assert logs.events() == ["state redis is away", "state redis is back"]
     assert observed == [logs.lines()[0]["reason"], ""]
     assert observed[0] in ("the connection was lost", "connection refused")  # whichever is seen first
+
+
+async def test_what_many_consumers_used_meanwhile_is_told_bit_by_bit(
+    redis_server: RedisServer, open_pod: Open, gateway: str
+) -> None:
+    """One command for all of it would keep the server busy for longer than anybody waits for its answer."""
+    store, count = (await open_pod()).store, MOST_AT_ONCE + MOST_TOLD + 1
+    redis_server.kill()
+    for number in range(count):
+        granted = await store.reserve([Charge(replace(TOKENS, consumer=str(number)), 100)])
+        assert isinstance(granted, Granted)
+        store.settle(granted, Used(tokens=number + 1))
+    redis_server.start()
+    await back(store)
+    last = replace(TOKENS, consumer=str(count - 1))
+    for _ in range(2):  # what is asked now goes with the first part
+        assert await counted(store, replace(TOKENS, consumer="0")) == 1
+    assert await counted(store, last) == count
+    assert redis_server.call("INFO", "commandstats")["cmdstat_evalsha"]["calls"] == -(-count // MOST_TOLD) + 3
+    assert len(redis_server.call("KEYS", f"*{gateway}*tokens*")) == count
 
 
 async def test_a_restart_that_nobody_was_waiting_for_is_not_noticed(

@@ -1,10 +1,12 @@
 """How limits are written: names of counters, windows around the server's clock, and what a settlement says."""
 
+from dataclasses import replace
+
 import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit
 from sluice_gateway.limits.windows import bounds
-from sluice_gateway.state.counters import CLOCK_SECONDS, Counters, Mark, Settlement, Taken
+from sluice_gateway.state.counters import CLOCK_SECONDS, MOST_TOLD, Counters, Mark, Settlement, Taken
 
 NOON = 1_800_014_400  # a full hour
 CALLS = Limit("ModelRoute/a/chat", "calls", Unit.REQUESTS, 5, "hour", consumer="alice")
@@ -113,3 +115,17 @@ def test_what_evens_out_is_nothing_to_tell(counters: Counters) -> None:
     settlement.add(Mark(counters.of(FLOW), 0, 1), 3)
     settlement.add(Mark(counters.of(FLOW), 0, 1), -3)
     assert not settlement
+
+
+def test_a_settlement_of_many_counters_is_told_in_parts(counters: Counters) -> None:
+    found = [counters.of(replace(FLOW, consumer=str(number))) for number in range(MOST_TOLD)]
+    settlement = Settlement("holder", amounts={Mark(one, 0, 0): 1 for one in found})
+    assert list(settlement.parts()) == [settlement]
+    settlement.held[counters.of(STREAMS)] = ["a"]
+    settlement.freed[counters.of(STREAMS)] = ["b", "c"]
+    settlement.add(Mark(counters.of(FLOW), 0, 0), 5)
+    parts = list(settlement.parts())
+    assert [part.size for part in parts] == [MOST_TOLD, 1, 1, 1]
+    assert {part.holder for part in parts} == {"holder"}
+    assert parts[0].amounts | parts[1].amounts == settlement.amounts
+    assert (parts[2].held, parts[3].freed) == (settlement.held, settlement.freed)
