@@ -88,7 +88,15 @@ def test_a_gateway_mounts_all_that_the_operator_publishes(render: Render) -> Non
     expected = {index_name(gateway): [("index.json", "index.json")]}
     assert items == expected | {shard_name(gateway, one): [("shard.json.gz", shard_file(one))] for one in PLACES}
     names = [volume["secret"]["secretName"] for volume in secrets if volume["secret"]["optional"]]
-    assert names == [credentials_name(gateway), callers_name(gateway)]
+    assert names == [credentials_name(gateway), callers_name(gateway), f"{gateway}-admin"]
+
+
+def test_a_gateway_reads_its_admin_token_where_its_secret_is_mounted(render: Render) -> None:
+    spec = dict(workloads(render(MANIFESTS / "overlays" / "default")))["sluice-gateway"]
+    [container] = spec["containers"]
+    [file] = [one["value"] for one in container["env"] if one["name"] == "SLUICE_ADMIN_TOKEN_FILE"]
+    [mount] = [one for one in container["volumeMounts"] if one["name"] == "admin"]
+    assert (file, mount["readOnly"]) == (f"{mount['mountPath']}/token", True)
 
 
 @pytest.mark.parametrize(("whole", "seconds"), [(False, 5), (True, 60)])
