@@ -17,10 +17,12 @@ from mutation.runs import Mutant, copy_tree, mutate
 FOLDER = Path(__file__).parent
 
 
-def run(configs: Mapping[str, str], modules: Sequence[tuple[str, str]], folder: Path, workers: int) -> list[Mutant]:
+def run(
+    configs: Mapping[str, str], modules: Sequence[tuple[str, str]], folder: Path, wanted: argparse.Namespace
+) -> list[Mutant]:
     """The mutants of all modules, which are named with their configuration. Each worker has a copy of the tree."""
     copies: SimpleQueue[Path] = SimpleQueue()
-    for number in range(workers):
+    for number in range(wanted.workers):
         copy_tree(folder / str(number))
         copies.put(folder / str(number))
 
@@ -28,13 +30,15 @@ def run(configs: Mapping[str, str], modules: Sequence[tuple[str, str]], folder: 
         name, module = job
         copy = copies.get()
         try:
-            mutants = mutate(configs[name], module, copy)
+            mutants = mutate(configs[name], module, copy, every=wanted.every, again=wanted.again)
         finally:
             copies.put(copy)
-        print(f"{module}: {len(mutants)} mutants, {sum(not one.killed for one in mutants)} survived", flush=True)
+        tried = [one for one in mutants if one.tried]
+        survived = sum(not one.killed for one in tried)
+        print(f"{module}: {len(mutants)} mutants, {len(tried)} tried, {survived} survived", flush=True)
         return mutants
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(wanted.workers) as pool:
         return [mutant for mutants in pool.map(of_module, modules) for mutant in mutants]
 
 
@@ -44,6 +48,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="mutants at the same time")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try each N-th mutant")
+    parser.add_argument("--again", action="store_true", help="only those that survived the last time")
     wanted = parser.parse_args()
     if unknown := sorted(set(wanted.names) - set(known)):
         parser.error(f"there is no {', '.join(unknown)}")
@@ -51,7 +57,7 @@ def main() -> int:
     configs: dict[str, dict[str, Any]] = {name: tomllib.loads(known[name]) for name in names}
     modules = [(name, module) for name in names for module in configs[name]["cosmic-ray"]["module-path"]]
     with tempfile.TemporaryDirectory(prefix="sluice-mutation-") as folder:
-        mutants = run(known, modules, Path(folder), wanted.workers)
+        mutants = run(known, modules, Path(folder), wanted)
     open_questions = []
     sections = {}
     for name in names:

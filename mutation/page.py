@@ -13,22 +13,26 @@ Written by `make mutation`, which changes one operator, number, condition or dec
 decide, in a copy of the tree, and runs their tests on each mutant (cosmic-ray; `mutation/*.toml`). A mutant that no
 test notices shows a line that no test holds in place: it gets a test, or stands below with the reason why nothing can
 notice it. `make mutation` fails when it has neither. Operators that are left out stand in the configurations.
+
+"Tried" is less than "mutants" where a run was told to take a sample (`python -m mutation --every N`: each N-th of a
+module, in the order in which cosmic-ray lists them): of the others nothing is known. `--again` runs the tests on those
+alone that survived the last time.
 """
 
 
 def unexplained(mutants: Iterable[Mutant], config: Mapping[str, Any]) -> list[Mutant]:
     """The survivors for which the configuration has no reason."""
-    return [mutant for mutant in mutants if not mutant.killed and _reason(mutant, config) is None]
+    return [mutant for mutant in mutants if _survived(mutant) and _reason(mutant, config) is None]
 
 
 def section(name: str, mutants: Sequence[Mutant], config: Mapping[str, Any]) -> str:
     """What came out for one configuration."""
-    lines = [f"## {name}", "", "| module | mutants | killed | survived |", "|---|---|---|---|"]
+    lines = [f"## {name}", "", "| module | mutants | tried | killed | survived |", "|---|---|---|---|---|"]
     for module in config["cosmic-ray"]["module-path"]:
         made = [mutant for mutant in mutants if mutant.module == module]
-        killed = sum(mutant.killed for mutant in made)
-        lines.append(f"| `{module}` | {len(made)} | {killed} | {len(made) - killed} |")
-    survivors = sorted({mutant for mutant in mutants if not mutant.killed})
+        tried, killed = sum(mutant.tried for mutant in made), sum(mutant.killed for mutant in made)
+        lines.append(f"| `{module}` | {len(made)} | {tried} | {killed} | {tried - killed} |")
+    survivors = sorted(set(filter(_survived, mutants)))
     if survivors:
         lines += ["", "| survivor | as | why nothing notices |", "|---|---|---|"]
     for one in survivors:
@@ -42,6 +46,10 @@ def keep(sections: Mapping[str, str], page: Path = PAGE) -> None:
     _, *old = page.read_text().split("\n## ") if page.exists() else [""]
     kept = {text.partition("\n")[0]: f"## {text.strip()}\n" for text in old}
     page.write_text("\n".join([INTRO, *(text for _, text in sorted({**kept, **sections}.items()))]))
+
+
+def _survived(mutant: Mutant) -> bool:
+    return mutant.tried and not mutant.killed
 
 
 def _reason(mutant: Mutant, config: Mapping[str, Any]) -> str | None:

@@ -1,9 +1,13 @@
 """Running cosmic-ray over one module, in a copy of the tree."""
 
+import compileall
+import contextlib
+import importlib.util
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,16 +15,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
+SESSIONS = ROOT / ".cache" / "mutation"
+"""What came of each mutant the last time, and of which text."""
+_NOT_TRIED = "not in the sample"
+_SAMPLE = """
+insert into work_results (job_id, worker_outcome, output)
+select job_id, 'SKIPPED', :output from (
+    select job_id, row_number() over (order by rowid) as number from work_items
+    where job_id not in (select job_id from work_results)
+) where number % :every
+"""
 _IMPORTED = ("crds", "gateway", "operator", ".")
 
 
 class Mutant(NamedTuple):
-    """One change: a line as it was, and as it was made ("" when it was taken out)."""
+    """One change: a line as it was, and as it was made ("" when it was taken out, and of one that was not tried)."""
 
     module: str
     was: str
     now: str
     killed: bool
+    tried: bool = True
 
 
 def copy_tree(folder: Path) -> None:
@@ -33,19 +48,31 @@ def copy_tree(folder: Path) -> None:
             shutil.copyfile(ROOT / path, folder / path)
 
 
-def mutate(config: str, module: str, copy: Path) -> list[Mutant]:
-    """Make every mutant of a module in the copy, and run the configuration's tests on each. Raises RuntimeError when
+def mutate(config: str, module: str, copy: Path, *, every: int = 1, again: bool = False) -> list[Mutant]:
+    """Make every mutant of a module in the copy, or each ``every``-th, and run the configuration's tests on each;
+    ``again``: on those alone that survived the last time, when the module is still the same. Raises RuntimeError when
     the tests fail without any, or when cosmic-ray does.
     """
-    settings, session = copy / "session.toml", copy / "session.sqlite"
-    session.unlink(missing_ok=True)
+    settings, session = copy / "session.toml", SESSIONS / f"{Path(module).stem}.sqlite"
     listed = re.compile(r"^module-path = \[.*?\]", re.MULTILINE | re.DOTALL)
     settings.write_text(listed.sub(f"module-path = {json.dumps([module])}", config, count=1))
-    _run(copy, "cosmic-ray", "init", settings.name, session.name)
-    _run(copy, "cr-filter-operators", session.name, settings.name)
-    _run(copy, "cosmic-ray", "baseline", settings.name)
-    _run(copy, "cosmic-ray", "exec", settings.name, session.name)
-    return mutants_of(_run(copy, "cosmic-ray", "dump", session.name))
+    source = session.with_suffix(".py")
+    if again and session.exists() and source.exists() and source.read_text() == (copy / module).read_text():
+        with contextlib.closing(sqlite3.connect(session)) as results, results:
+            results.execute("delete from work_results where test_outcome = 'SURVIVED'")
+    else:
+        SESSIONS.mkdir(parents=True, exist_ok=True)
+        session.unlink(missing_ok=True)
+        shutil.copyfile(copy / module, source)
+        _run(copy, "cosmic-ray", "init", settings.name, str(session))
+        _run(copy, "cr-filter-operators", str(session), settings.name)
+        with contextlib.closing(sqlite3.connect(session)) as results, results:
+            results.execute(_SAMPLE, {"every": every, "output": _NOT_TRIED})
+    compileall.compile_dir(copy / "gateway", quiet=2)
+    compileall.compile_dir(copy / "tests", quiet=2)
+    Path(importlib.util.cache_from_source(str(copy / module))).unlink()  # or it might pass for a mutant's
+    _run(copy, sys.executable, "-m", "mutation.warm", settings.name, str(session))
+    return mutants_of(_run(copy, "cosmic-ray", "dump", str(session)))
 
 
 def mutants_of(dumped: str) -> list[Mutant]:
@@ -54,7 +81,7 @@ def mutants_of(dumped: str) -> list[Mutant]:
     return [
         _mutant(work["mutations"][0]["module_path"], result)
         for work, result in results
-        if result is not None and result["worker_outcome"] != "skipped"
+        if result is not None and (result["worker_outcome"] != "skipped" or result["output"] == _NOT_TRIED)
     ]
 
 
@@ -69,6 +96,8 @@ def _run(copy: Path, *command: str) -> str:
 
 
 def _mutant(module: str, result: Mapping[str, Any]) -> Mutant:
+    if result["worker_outcome"] == "skipped":
+        return Mutant(module, "", "", killed=False, tried=False)
     lines = (result["diff"] or "").splitlines()
     was = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
     now = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]

@@ -28,6 +28,7 @@ EXPLAINED = Mutant("b.py", "x = 1", "x = 0", killed=False)
         (Mutant("a.py", "z = 1", "", killed=False), False),
         (Mutant("b.py", "z = 1", "", killed=False), True),
         (EXPLAINED._replace(now="x = 3", killed=True), False),
+        (EXPLAINED._replace(now="x = 3", tried=False), False),
     ],
 )
 def test_a_survivor_needs_a_reason(mutant: Mutant, open_question: bool) -> None:
@@ -37,13 +38,14 @@ def test_a_survivor_needs_a_reason(mutant: Mutant, open_question: bool) -> None:
 def test_a_section_counts_each_module() -> None:
     survivor = Mutant("a.py", "@property", "", killed=False)
     piped = Mutant("a.py", "a | b", "a & b", killed=False)
-    assert section("it", [KILLED, EXPLAINED, survivor, piped], CONFIG).splitlines() == [
+    unknown = Mutant("a.py", "", "", killed=False, tried=False)
+    assert section("it", [KILLED, EXPLAINED, survivor, piped, unknown], CONFIG).splitlines() == [
         "## it",
         "",
-        "| module | mutants | killed | survived |",
-        "|---|---|---|---|",
-        "| `a.py` | 3 | 1 | 2 |",
-        "| `b.py` | 1 | 0 | 1 |",
+        "| module | mutants | tried | killed | survived |",
+        "|---|---|---|---|---|",
+        "| `a.py` | 4 | 3 | 1 | 2 |",
+        "| `b.py` | 1 | 1 | 0 | 1 |",
         "",
         "| survivor | as | why nothing notices |",
         "|---|---|---|",

@@ -71,6 +71,12 @@ def test_turns_of_one_conversation(shape: Shape, first: dict[str, Any], later: d
         (RESPONSES, {"input": "Hello!", "user": "x"}, {"input": "Hello!"}),
         (RESPONSES, {"input": "x", "conversation": "c"}, {"input": "x", "conversation": "d"}),
         (RESPONSES, {"input": [SYSTEM, HELLO]}, {"input": [HELLO]}),
+        (CHAT, {"messages": [None, HELLO]}, {"messages": [None, OTHER]}),
+        (
+            CHAT,
+            {"messages": [{"role": "user", "content": {"a": "x"}}]},
+            {"messages": [{"role": "user", "content": {"a": "y"}}]},
+        ),
         (
             CHAT,
             {"messages": [{"role": "user", "content": ["a", "b"]}]},
