@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from sluice_config.resources.provider_policy import RateLimit
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Store, Unit, Used
 from sluice_gateway.limits.heard import NOTHING, Header, Heard, listen
-from sluice_gateway.limits.line import GaveUp, Line
+from sluice_gateway.limits.line import Displaced, GaveUp, Line
 from sluice_gateway.limits.local import PLACE_WAIT
 from sluice_gateway.providers.provider import Provider
 
@@ -174,11 +174,13 @@ class Gate:
             if isinstance(answer, float):
                 raise self._full(asked, "has no room")
             return answer
-        if line and self._waiting >= self.policy.queue.max_depth:
+        if line and self._waiting >= self.policy.queue.max_depth and not line.displace(asked.consumer):
             raise self._full(asked, "has no room, and as many requests wait as may")
         self._waiting += 1
         try:
             return await line.stand(asked.consumer, ask, asked.until)
+        except Displaced:
+            raise self._full(asked, "has no room, and the place in line went to another consumer") from None
         except GaveUp:
             raise self._full(asked, "had no room in the time that there was to wait") from None
         finally:

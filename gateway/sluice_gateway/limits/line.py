@@ -13,13 +13,18 @@ class GaveUp(Exception):
     """There was no room in time."""
 
 
+class Displaced(GaveUp):
+    """Its place in line went to another consumer."""
+
+
 class _Waiter:
     """``called`` ends its sleep; it is a new one for each."""
 
-    __slots__ = ("called", "consumer")
+    __slots__ = ("called", "consumer", "displaced")
 
     def __init__(self, consumer: str) -> None:
         self.consumer = consumer
+        self.displaced = False
         self.called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
@@ -42,7 +47,7 @@ class Line:
     async def stand(self, consumer: str, ask: Callable[[], Awaitable[T | float]], until: float) -> T:
         """Wait for one's turn, and then until ``ask`` gives something else than seconds after which to ask again.
 
-        Raises GaveUp when it gave nothing else by ``until``, at which the first asks once more.
+        Raises GaveUp when it gave nothing else by ``until``, at which the first asks once more, and Displaced.
         """
         waiter = _Waiter(consumer)
         self._turns.setdefault(consumer, OrderedDict())[waiter] = None
@@ -60,13 +65,29 @@ class Line:
                 if left <= 0:
                     raise GaveUp
                 await self._until_called(waiter, min(pause, left))
+                if waiter.displaced:
+                    raise Displaced
         finally:
-            self._leave(waiter, served=served)
+            if not waiter.displaced:
+                self._leave(waiter, served=served)
 
     def call(self) -> None:
         """There may be room: the first is to ask at once."""
         if (first := self._first()) is not None and not first.called.done():
             first.called.set_result(None)
+
+    def displace(self, consumer: str) -> bool:
+        """Take the last place of the consumer who has the most, for a request of ``consumer``. False when that has as
+        many, or would have more then.
+        """
+        most = max(self._turns.values(), key=len, default=OrderedDict[_Waiter, None]())
+        if len(most) < len(self._turns.get(consumer, ())) + 2:
+            return False
+        last, _ = most.popitem()  # which is not the first: that one stands before it
+        last.displaced = True
+        if not last.called.done():
+            last.called.set_result(None)
+        return True
 
     def _first(self) -> _Waiter | None:
         return next(iter(next(iter(self._turns.values())))) if self._turns else None

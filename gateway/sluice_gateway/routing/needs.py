@@ -189,8 +189,10 @@ def _choices(document: dict[str, Any], shape: Shape) -> int:
     if shape is not Shape.COMPLETIONS:
         return wanted
     prompt = document.get("prompt")
-    several = prompt.__class__ is list and prompt and prompt[0].__class__ is not int  # else it is one, of tokens
-    return max(wanted, _count(document.get("best_of"))) * (len(prompt) if several else 1)
+    made = max(wanted, _count(document.get("best_of")))
+    if isinstance(prompt, list) and prompt and type(prompt[0]) is not int:  # else it is one, of tokens
+        made *= len(prompt)
+    return made
 
 
 def _count(value: object) -> int:

@@ -219,6 +219,25 @@ class TestQueue:
         assert not (await site.queue()).done()
         assert not first.done()
 
+    async def test_no_consumer_keeps_another_out_of_it(self) -> None:
+        site = Site(depth=3, max_concurrent=1)
+        inside = await site.enter()
+        greedy = [await site.queue() for _ in range(3)]
+        meek = await site.queue(consumer="bob")
+        with pytest.raises(Full, match="went to another consumer") as caught:
+            await greedy[2]
+        assert caught.value.retry_after == 1.0
+        assert site.seen() == (1, 3)
+        with pytest.raises(Full, match="as many requests wait as may"):
+            await (await site.queue(consumer="bob"))
+        inside.leave(Used())
+        await site.time.settle()
+        (await greedy[0]).leave(Used())
+        await site.time.settle()
+        (await meek).leave(Used())
+        await site.time.settle()
+        assert greedy[1].done()
+
     async def test_without_depth_nobody_waits(self) -> None:
         site = Site(depth=0, max_concurrent=1)
         inside = await site.enter()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_gateway.limits.line import GaveUp, Line
+from sluice_gateway.limits.line import Displaced, GaveUp, Line
 from tests.support.moving_time import MovingTime
 
 
@@ -62,6 +62,31 @@ async def test_who_finds_room_does_not_stay() -> None:
     assert place.tasks["a1"].result() == "a1"
     assert not place.line
     assert place.time.sleeping == []
+
+
+async def test_the_last_place_of_who_has_the_most_goes_to_who_has_fewer() -> None:
+    place = Place()
+    assert not place.line.displace("b")
+    await place.come("a1", "b1", "a2")
+    assert not place.line.displace("a")
+    assert not place.line.displace("b")  # it would have more than the other then
+    assert place.line.displace("c")
+    assert not place.line.displace("c")
+    await place.come("c1", "c2")
+    with pytest.raises(Displaced):
+        await place.tasks["a2"]
+    await place.free(4)
+    assert place.entered == ["a1", "b1", "c1", "c2"]
+    assert not place.line
+
+
+async def test_who_is_displaced_and_leaves_at_once_is_out_of_the_line() -> None:
+    place = Place()
+    await place.come("a1", "a2")
+    assert place.line.displace("b")
+    await place.leave("a2")
+    await place.leave("a1")
+    assert not place.line
 
 
 async def test_consumers_take_turns_and_each_keeps_its_order() -> None:
