@@ -78,6 +78,7 @@ async def test_who_is_closed_is_left_out_and_full_or_unwell_ones_wait(strategy: 
         False,
         9.0,
     )
+    assert [one.stands_well for one in plan.candidates] == [True, False, False, False]
     assert b.reason.endswith("; after others: no room for 2 s")
     assert a.reason.endswith("; after others: its provider fails its health checks")
     assert "after others" not in c.reason + d.reason
@@ -282,6 +283,12 @@ async def test_who_is_closed_still_says_what_is_about_as_good() -> None:
     )
 
 
+async def test_the_next_best_stay_among_themselves_and_are_compared_with_each_other() -> None:
+    models = [model(name, quality=size) for name, size in (("a", 90), ("b", 82), ("c", 70), ("d", 0))]
+    both = standing(a=OPEN, b=OPEN)
+    assert {await stays(await match_of(*models), key, "quality", look=both) for key in KEYS[:20]} == {"c"}
+
+
 async def test_under_priority_everybody_stays_with_the_first() -> None:
     match = await match_of(*ABC)
     assert {await stays(match, key, "priority") for key in KEYS[:20]} == {"a"}
@@ -360,6 +367,11 @@ async def test_nobody_below_the_floor_and_no_conversation_is_tried_out() -> None
         match, "chat", strategy="latency", expect=expecting(a=1.0, b=9.0), chance=draws(), conversation=b"x"
     )
     assert tried(plan)[0] == "a"
+
+
+async def test_the_second_of_two_is_tried_out() -> None:
+    match = await match_of(model("a"), model("b"))
+    assert tried(make_plan(match, "chat", strategy="latency", expect=idle(b=math.inf), chance=draws(0.0))) == ["b", "a"]
 
 
 async def test_a_lone_target_is_not_tried_out() -> None:

@@ -170,6 +170,7 @@ async def test_turns_are_taken_within_each_priority(turn: int, order: str) -> No
 
 async def test_who_can_not_be_asked_leaves_its_turn_to_all_others() -> None:
     a, b, c = await options_of(*[Traits()] * 3)
+    assert a.rank == 0
     firsts = [names(ORDERINGS["round-robin"]([a, b._replace(rank=3), c], facts(turn=turn)))[0] for turn in range(6)]
     assert "".join(firsts) == "acacac"
 
@@ -203,6 +204,8 @@ async def test_the_fastest_first() -> None:
     assert order.explores
     assert reasons(ORDERINGS["latency"](options, facts(expect=expect)))["a"] == "answer in about 2.000 s"
     assert reasons(ORDERINGS["latency"](options, facts()))["a"] == "answer in about 5.000 s (assumed: not seen yet)"
+    seldom = facts(expect=lambda *_: Expected(1.0, 1.0, 0.0, 1.0, 0.01, 0.0))
+    assert reasons(ORDERINGS["latency"](options, seldom))["a"] == "answer in about 1.000 s"
 
 
 def one_of(first_byte: float, per_token: float, success: float) -> Expected:
@@ -351,6 +354,7 @@ async def test_a_strategy_is_the_routes_or_one_that_it_allows(spec: dict[str, An
     [
         ({}, "fastest", ("'fastest'", "priority, weighted, round-robin, cost")),
         ({}, "Cost", ("'Cost'",)),
+        ({}, "x" * 65, (f"'{'x' * 64}'",)),
         ({"allowedStrategies": ["latency", "quality"]}, "cost", ("'cost'", "allowed are latency, quality")),
         ({"allowedStrategies": []}, "cost", ("callers may choose none",)),
     ],
