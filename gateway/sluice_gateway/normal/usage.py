@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-MOST_TOKENS = 2**53  # beyond it a counter can't count; no answer comes near
+MOST_TOKENS = 10**9
+"""Of a prompt or an answer: none comes near, and who says more must not use a limit up for years."""
 
 
 class Usage(NamedTuple):

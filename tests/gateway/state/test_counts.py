@@ -7,6 +7,7 @@ import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit, Used
 from sluice_gateway.limits.windows import bounds
+from sluice_gateway.normal.usage import MOST_TOKENS
 from sluice_gateway.state.fleet import State
 from sluice_gateway.state.shared import SharedStore
 from tests.gateway.state.conftest import Logs, Open
@@ -223,6 +224,15 @@ async def test_numbers_stay_whole_however_large(store: SharedStore) -> None:
     assert await remaining(store, much) == 1
     store.settle(taken, Used(tokens=10**15 - 3))
     assert await remaining(store, much) == 3
+
+
+async def test_what_a_provider_claims_at_most_is_settled_in_the_smallest_bucket(store: SharedStore) -> None:
+    smallest = Limit(HOLDER, "smallest", Unit.TOKENS, 1)
+    answers = [await granted(store, Charge(smallest, 0), Charge(PLACES, 1)) for _ in range(2)]
+    for answer in answers:
+        store.settle(answer, Used(tokens=2 * MOST_TOKENS))
+    assert (await refused(store, Charge(smallest, 1))).retry_after == pytest.approx(4 * MOST_TOKENS * 60, rel=0.001)
+    await granted(store, Charge(PLACES, 1))
 
 
 async def test_whoever_leaves_while_he_asks_takes_nothing(open_pod: Open) -> None:

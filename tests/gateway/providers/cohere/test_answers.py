@@ -24,7 +24,7 @@ from sluice_gateway.normal.answers import (
     ToolCallDelta,
 )
 from sluice_gateway.normal.parts import Part, Text, Thought, ToolCall
-from sluice_gateway.normal.usage import Usage
+from sluice_gateway.normal.usage import MOST_TOKENS, Usage
 from sluice_gateway.providers.adapter import FaultKind, ProviderFault
 from sluice_gateway.providers.cohere.answers import FINISHES, read_answer
 from sluice_gateway.providers.cohere.embeddings import CohereEmbeddings
@@ -175,7 +175,7 @@ def test_a_generation_that_fails_is_no_answer(delta: Any, kind: FaultKind, statu
         ({"tokens": {"output_tokens": 3}, "billed_units": {"input_tokens": 9}}, Usage(completion=3)),
         ({"billed_units": {"input_tokens": 1, "output_tokens": 2}}, Usage(prompt=1, completion=2)),
         ({"tokens": {"input_tokens": 5}, "cached_tokens": 9}, Usage(prompt=5, cached=5)),
-        ({"tokens": {"input_tokens": -1, "output_tokens": 1e300}}, Usage(completion=2**53)),
+        ({"tokens": {"input_tokens": -1, "output_tokens": 1e300}}, Usage(completion=MOST_TOKENS)),
     ],
 )
 def test_what_is_counted(usage: Any, counted: Usage | None) -> None:
