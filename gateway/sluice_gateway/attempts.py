@@ -19,6 +19,8 @@ from sluice_gateway.errors import (
 from sluice_gateway.limits.contract import Limit, Refused, Unit
 from sluice_gateway.providers.adapter import Fault, FaultKind
 
+_SHORTER = "allow a shorter answer (max_tokens, or what the API calls it)"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -109,16 +111,23 @@ def limit_refusal(refused: Refused, tokens: int) -> GatewayError:
     limit, wait = refused.limit, refused.retry_after
     retry_after = None if wait is None else max(1, math.ceil(wait))
     if refused.away:
-        message = f"the counters of {_described(limit)} cannot be read, and it lets nothing through then"
+        message = f"the counters of {_described(limit)} cannot be read now, and it lets nothing through until they can"
         return Overloaded(message, retry_after=retry_after or 1)
     if wait is None:
-        message = f"the request may use {tokens} tokens, more than {_described(limit)} holds; lower its longest answer"
+        message = f"the request may use {tokens} tokens, more than {_described(limit)} holds: {_SHORTER}"
         return RateLimitExceeded(message)
-    return RateLimitExceeded(f"{_described(limit)} is used up; try again in {retry_after} s", retry_after=retry_after)
+    if limit.unit is Unit.TOKENS:
+        message = f"the request may use {tokens} tokens, more than is left of {_described(limit)}: "
+        message += f"try again in {retry_after} s, or {_SHORTER}"
+    else:
+        message = f"{_described(limit)} is used up; try again in {retry_after} s"
+    return RateLimitExceeded(message, retry_after=retry_after)
 
 
 def _described(limit: Limit) -> str:
     whose = f" for {limit.consumer}" if limit.consumer else ""
     if limit.unit is Unit.PLACES:
         return f"limit {limit.name} of {limit.holder} ({limit.most} requests at a time{whose})"
-    return f"limit {limit.name} of {limit.holder} ({limit.most} {limit.unit} a {limit.span or 'minute'}{whose})"
+    span = limit.span or "minute"
+    article = "an" if span == "hour" else "a"
+    return f"limit {limit.name} of {limit.holder} ({limit.most} {limit.unit} {article} {span}{whose})"

@@ -157,7 +157,7 @@ def _url(environ: Mapping[str, str], name: str) -> str:
     except ValueError:
         port = 0
     if text and (port == 0 or not _URL.fullmatch(text)):
-        raise InvalidSetting(f"{name}: the value (not shown, it may hold a secret) is no http or https URL")
+        raise InvalidSetting(f"{name}: the value (not shown, it may hold a secret) is not an http or https URL")
     return text
 
 

@@ -11,6 +11,7 @@ from sluice_config.resources.problems import MOST_PROBLEMS
 from tests.support.resources import Document, document
 
 CANARY = "sk-canary-8f3a1c"
+UNQUOTED = ", got a boolean: YAML reads on, off, yes, no, y and n as such, so quote them"
 
 
 def problems(found: Document) -> list[str]:
@@ -77,7 +78,7 @@ def test_wrong_choice_with_a_guess() -> None:
 
 def test_an_unquoted_off_is_explained() -> None:
     (found,) = problems(document("CachePolicy", "a", {"mode": False, "store": {"memory": {}}}))
-    assert found.endswith("got a boolean: YAML reads on, off, yes and no as such, so quote them")
+    assert found.endswith(UNQUOTED)
 
 
 def test_price_as_a_number() -> None:
@@ -115,7 +116,7 @@ def test_repeated_item() -> None:
 
 def test_broken_rule_blames_its_field() -> None:
     assert route_problems(autoscaling={"minReplicas": 20}) == [
-        "spec.autoscaling.minReplicas: minReplicas must not exceed maxReplicas"
+        "spec.autoscaling.minReplicas: minReplicas must not exceed maxReplicas (unless set, they are 2 and 10)"
     ]
 
 
@@ -129,7 +130,7 @@ def test_wrong_annotations_and_timestamp() -> None:
     found = document("ModelRoute", "a", {"models": ["a"]}, annotations={"a/b": True}, creationTimestamp=5)
     assert problems(found) == [
         "metadata.creationTimestamp: must be a string, got an integer",
-        "metadata.annotations.'a/b': must be a string, got a boolean",
+        f"metadata.annotations.'a/b': must be a string{UNQUOTED}",
     ]
 
 

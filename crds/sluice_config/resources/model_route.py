@@ -74,12 +74,12 @@ class Fallback(Section):
 
 
 class Hedging(Section):
-    """Asking a second target when the first is slow, and taking the first answer."""
+    """Asking a second target when the first is slow, and taking the first answer. Streams are not hedged."""
 
     enabled: bool = False
     """Whether to hedge."""
     after_percentile: int = Field(default=95, ge=50, le=99)
-    """Hedge when the first byte takes longer than this percentile of recent requests."""
+    """Hedge when the answer takes longer than this percentile of the target's recent ones."""
     max_extra_percent: int = Field(default=5, ge=1, le=100)
     """Extra requests at most, as a share of all."""
 
@@ -160,7 +160,7 @@ class Autoscaling(Section):
     rules = (
         Rule(
             cel="self.minReplicas <= self.maxReplicas",
-            message="minReplicas must not exceed maxReplicas",
+            message="minReplicas must not exceed maxReplicas (unless set, they are 2 and 10)",
             holds=lambda self: self.min_replicas <= self.max_replicas,
             field="minReplicas",
         ),

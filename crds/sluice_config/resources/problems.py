@@ -118,8 +118,8 @@ def _expected(node: Schema) -> str:
 
 def _actual(value: Any, node: Schema) -> str:
     """What is there instead, without repeating text; completes "must be ..."."""
-    if isinstance(value, bool) and "enum" in node:
-        return ", got a boolean: YAML reads on, off, yes and no as such, so quote them"
+    if isinstance(value, bool) and ("enum" in node or node.get("type") == "string"):
+        return ", got a boolean: YAML reads on, off, yes, no, y and n as such, so quote them"
     kind = _KINDS.get(type(value), "something else")
     if kind != _KINDS_BY_TYPE.get(node.get("type", "")):
         return f", got {kind}"

@@ -211,7 +211,7 @@ class Timeouts(Section):
     rules = (
         Rule(
             cel="self.firstByteSeconds <= self.totalSeconds",
-            message="firstByteSeconds must not exceed totalSeconds",
+            message="firstByteSeconds must not exceed totalSeconds (unless set, they are 60 and 600)",
             holds=lambda self: self.first_byte_seconds <= self.total_seconds,
             field="firstByteSeconds",
         ),
@@ -233,7 +233,7 @@ class Retry(Section):
     rules = (
         Rule(
             cel="self.baseDelayMilliseconds <= self.maxDelayMilliseconds",
-            message="baseDelayMilliseconds must not exceed maxDelayMilliseconds",
+            message="baseDelayMilliseconds must not exceed maxDelayMilliseconds (unless set, they are 1000 and 10000)",
             holds=lambda self: self.base_delay_milliseconds <= self.max_delay_milliseconds,
             field="baseDelayMilliseconds",
         ),
@@ -292,7 +292,7 @@ class HealthCheck(Section):
     rules = (
         Rule(
             cel="self.timeoutSeconds <= self.intervalSeconds",
-            message="timeoutSeconds must not exceed intervalSeconds",
+            message="timeoutSeconds must not exceed intervalSeconds (unless set, they are 10 and 300)",
             holds=lambda self: self.timeout_seconds <= self.interval_seconds,
             field="timeoutSeconds",
         ),

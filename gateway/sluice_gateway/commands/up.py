@@ -72,7 +72,7 @@ class Terminal:
 def _counted(event: Loaded) -> str:
     counts = {"route": len(event.snapshot.routes), "provider": len(event.snapshot.providers)}
     if event.callers:
-        counts["caller's key"] = len(event.callers)
+        counts["caller key"] = len(event.callers)
     return ", ".join(_count(number, what) for what, number in counts.items())
 
 
