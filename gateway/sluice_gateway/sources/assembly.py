@@ -42,15 +42,17 @@ def assemble(contents: Contents, gateway: Gateway, environ: Mapping[str, str]) -
     wanted = tuple(wanted_by_resources(contents))
     keys = find_keys(wanted, contents, environ)
     callers, caller_findings = find_callers(contents, gateway)
+    said = [one.finding for one in contents.findings]
     resources = Resources(
         routes=[route for _, route in contents.of(ModelRoute)],
         providers=[policy for _, policy in contents.of(ProviderPolicy)],
         caches=[policy for _, policy in contents.of(CachePolicy)],
         secrets=keys.available,
         config_maps={(key.namespace, key.name): data.keys for key, data in contents.of(ConfigMapData)},
+        refused=[finding for finding in said if finding.resource and finding.resource not in contents.places],
     )
     compiled = compile_resources(replace(gateway, local=True), resources)
-    found = with_ways_out(compiled.findings, wanted, contents)
+    found = with_ways_out([one for one in compiled.findings if one not in said], wanted, contents)
     own = [*contents.findings, *map(contents.locate, (*keys.findings, *caller_findings))]
     return Assembly(
         snapshot=compiled.snapshot,

@@ -226,3 +226,10 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
             (folder / f"{(number + turn) % 5}.yaml").write_text(text)
         digests.add(assemble_paths([folder], Gateway(), {"OPENAI_API_KEY": "k"}).digest)
     assert len(digests) == 1
+
+
+def test_a_route_to_an_invalid_provider_is_not_told_that_there_is_none(tmp_path: Path) -> None:
+    text = provider("mock", "mock").replace("  credentials:", "  retry: {maxRetries: 9}\n  credentials:")
+    invalid, refers = said(assembled(tmp_path, text))
+    assert "spec.retry.maxRetries: must be an integer between 0 and 5, got 9" in invalid
+    assert "ProviderPolicy mock: it is not accepted: Invalid" in refers
