@@ -25,6 +25,7 @@ BY_TOKEN, BY_PLACE = "token", "local"
 _HOW = "set SLUICE_ADMIN_TOKEN_FILE to a file with a token, and send it as: Authorization: Bearer TOKEN"
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{0,5})?")  # RFC 9110, 7.2
 _NAMES = frozenset({"localhost", "localhost."})
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")  # RFC 7239; RFC 9110, 7.6.3
 _SAFE_SITES = frozenset({"same-origin", "none"})  # "same-site" is another port of this machine, whoever serves it
 
 
@@ -56,6 +57,8 @@ class Access:
         foreign = not_from_here(
             headers.getall("host", ()), headers.getall("origin", ()), headers.getall("sec-fetch-site", ())
         )
+        if not foreign and any(name in headers for name in _OF_PROXIES):
+            foreign = "a proxy has passed the request on, for whoever"
         if foreign:
             raise AdminClosed(f"without a token, the admin paths are open to programs of this machine: {foreign}")
         return BY_PLACE

@@ -128,6 +128,18 @@ async def test_on_a_laptop_programs_get_in_and_websites_do_not() -> None:
         assert (await asked(door, **{"sec-fetch-site": "cross-site"}))[:2] == (403, "admin_closed")
 
 
+@pytest.mark.parametrize("header", ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"])
+async def test_what_a_proxy_of_this_machine_passes_on_is_refused_without_a_token(header: str, tmp_path: Path) -> None:
+    async with open_door(guarded(None, local=True)) as door:
+        status, code, message = await asked(door, **{header: "for=203.0.113.7"})
+        assert (status, code) == (403, "admin_closed")
+        assert "proxy" in message
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    async with open_door(guarded(file, local=True)) as door:
+        assert await asked(door, authorization=f"Bearer {TOKEN}", **{header: "x"}) == (200, "token", "")
+
+
 async def test_the_token_is_asked_for_and_compared(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
