@@ -91,7 +91,7 @@ def chosen_strategy(route: Route, asked: str) -> str:
     if asked in allowed:
         return asked
     choices = f"allowed are {', '.join(allowed)}" if allowed else "callers may choose none"
-    raise StrategyNotAllowed(f"x-routing-strategy: route {route.label} does not allow {asked!r}; {choices}")
+    raise StrategyNotAllowed(f"x-routing-strategy: route {route.label} does not allow {asked[:64]!r}; {choices}")
 
 
 def by_priority(options: Sequence[Option], _facts: Facts) -> Order:

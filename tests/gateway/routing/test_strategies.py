@@ -354,6 +354,7 @@ async def test_a_strategy_is_the_routes_or_one_that_it_allows(spec: dict[str, An
     [
         ({}, "fastest", ("'fastest'", "priority, weighted, round-robin, cost")),
         ({}, "Cost", ("'Cost'",)),
+        ({}, "x" * 8000, (f"does not allow '{'x' * 64}';",)),
         ({}, "x" * 65, (f"'{'x' * 64}'",)),
         ({"allowedStrategies": ["latency", "quality"]}, "cost", ("'cost'", "allowed are latency, quality")),
         ({"allowedStrategies": []}, "cost", ("callers may choose none",)),
