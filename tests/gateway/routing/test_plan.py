@@ -47,8 +47,8 @@ def draws(*numbers: float) -> Callable[[], float]:
 async def test_the_order_of_the_list_is_the_priority() -> None:
     plan = make_plan(await match_of(*ABC), "chat", strategy="priority")
     assert tried(plan) == ["a", "b", "c"]
-    assert [(one.label, one.reason, one.score, one.full, one.wait) for one in plan.candidates] == [
-        (f"p/{name}", "by priority and order", None, False, 0.0) for name in "abc"
+    assert [one[2:10] for one in plan.candidates] == [
+        (f"p/{name}", "by priority and order", "", None, False, 0.0, False, False) for name in "abc"
     ]
     assert (plan.strategy, plan.notes, plan.unable) == ("priority", (), None)
 
@@ -292,6 +292,7 @@ async def test_the_next_best_stay_among_themselves_and_are_compared_with_each_ot
 async def test_under_priority_everybody_stays_with_the_first() -> None:
     match = await match_of(*ABC)
     assert {await stays(match, key, "priority") for key in KEYS[:20]} == {"a"}
+    assert await stays(match, b"x", "priority", look=standing(a=OPEN)) == "b"
     plan = make_plan(match, "chat", strategy="priority", conversation=b"x", needs=Needs(tools=True))
     assert plan.notes == ()
 
