@@ -168,6 +168,8 @@ class News:
                     _, _, text = await self._connection.read_response()
                     if (message := _read(text)) is not None:
                         self._hear(message)
+            if not self.hearing.is_set():  # it can't be reached: who counts there is told, also while nobody asks
+                self._link.ask(("PING",), _nothing)
             self.hearing.clear()
             with contextlib.suppress(exceptions.RedisError, OSError):
                 await self._connection.disconnect(nowait=True)

@@ -112,6 +112,19 @@ async def test_an_order_that_reached_nobody_says_so(redis_server: RedisServer, o
         redis_server.start()
 
 
+async def test_a_server_that_is_away_is_noticed_while_nobody_asks(redis_server: RedisServer, open_pod: Open) -> None:
+    pod = await open_pod()
+    await heard_by(pod)
+    away = asyncio.Event()
+    pod.observers.append(lambda _why: away.set())
+    redis_server.kill()
+    try:
+        async with asyncio.timeout(5):
+            await away.wait()
+    finally:
+        redis_server.start()
+
+
 async def test_who_was_cut_off_listens_again(redis_server: RedisServer, open_pod: Open) -> None:
     speaker, other = await open_pod(), await open_pod()
     heard = await heard_by(other)
