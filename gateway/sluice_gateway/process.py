@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 from collections.abc import AsyncIterator, Mapping
 
@@ -87,7 +88,9 @@ class Process:
             try:
                 await site.start()
             except OSError as error:
-                raise CannotListen(f"cannot listen on {address}: {error.strerror or error}") from error
+                number = error.errno or 0  # asyncio's own words repeat the address; a name's failure has no such number
+                reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+                raise CannotListen(f"cannot listen on {address}: {reason}") from error
             yield site, Address(address.host, runner.addresses[0][1])
         finally:
             await runner.cleanup()
