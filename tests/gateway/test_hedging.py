@@ -1,7 +1,7 @@
 """A second target for whole answers that are late: who wins, what is taken back, and what it costs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,14 +44,14 @@ def after(seconds: float, said: bytes) -> Script:
 
 @asynccontextmanager
 async def two(
-    late: Script, second: Script, **hedging: Any
+    late: Script, second: Script, limits: Sequence[dict[str, Any]] = (), **hedging: Any
 ) -> AsyncIterator[tuple[RunningGateway, ScriptedUpstream, ScriptedUpstream]]:
     """A gateway that knows its first target to be quick, which is late from now on."""
     async with serve(quick_then(late)) as first, serve(second) as other:
         text = (
             provider("first", first.url)
             + provider("second", other.url)
-            + route("chat", "first/a", "second/b", hedging={"enabled": True, **hedging})
+            + route("chat", "first/a", "second/b", hedging={"enabled": True, **hedging}, limits=list(limits))
         )
         async with gateway(text) as sluice:
             for _ in range(LEAST_SAMPLES):
@@ -132,6 +132,17 @@ async def test_an_answer_that_comes_at_the_same_time_is_paid_for_too() -> None:
         *_, line = await sluice.logged(LEAST_SAMPLES + 1)
     assert line["completion_tokens"] == 3
     assert line["lost_tokens"] > 0
+
+
+async def test_limits_count_what_both_have_used() -> None:
+    limit = {"name": "all", "per": "route", "tokens": 100_000, "window": "hour"}
+    async with two(stalls, says(answer("second")), limits=[limit]) as (sluice, _, _other):
+        response, _ = await sluice.post()
+        *_, line = await sluice.logged(LEAST_SAMPLES + 1)
+        _, told = await sluice.get("/admin/limits")
+    assert response.headers["x-sluice-target"] == "second/b"
+    assert line["lost_tokens"] > 0
+    assert told["limits"][0]["remaining"] == 100_000 - (LEAST_SAMPLES + 1) * 8 - line["lost_tokens"]
 
 
 async def test_streams_are_not_raced() -> None:

@@ -1,6 +1,7 @@
 """What keeps a request going: other targets first, the same one again within bounds, breakers, deadlines."""
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
 from tests.support.upstream import (
+    Peer,
+    Request,
     Script,
     ScriptedUpstream,
     answer,
@@ -148,14 +151,44 @@ async def test_an_open_breaker_costs_the_fallback_nothing() -> None:
     assert len(bad.requests) == 5
 
 
-async def test_after_its_time_one_request_tries_the_target_again() -> None:
-    breaker = {"failureThreshold": 1, "openSeconds": 1}
-    async with serve(in_turn(BROKEN, ANSWER)) as upstream:
-        async with gateway(lone(upstream, circuitBreaker=breaker)) as sluice:
+async def test_after_its_time_one_of_many_requests_at_once_tries_the_target_again() -> None:
+    asked, released = 0, asyncio.Event()
+
+    async def script(peer: Peer, _request: Request) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await peer.send(BROKEN)
+        elif asked == 2:
+            await peer.stall()  # the first to try it leaves before it is answered
+        else:
+            await released.wait()
+            await peer.send(ANSWER)
+
+    async with serve(script) as upstream:
+        async with gateway(lone(upstream, circuitBreaker={"failureThreshold": 1, "openSeconds": 1})) as sluice:
             await fail(sluice, 2)
             await asyncio.sleep(1.05)
-            response, _ = await sluice.post()
-    assert (response.status, len(upstream.requests)) == (200, 2)
+            with pytest.raises(asyncio.TimeoutError):
+                await sluice.post(timeout=aiohttp.ClientTimeout(total=0.1))
+            await sluice.logged(3)
+            many = [asyncio.create_task(sluice.post()) for _ in range(50)]
+            refused = [(await done)[0].status for done in itertools.islice(asyncio.as_completed(many), 49)]
+            await upstream.until(lambda: asked == 3)
+            assert refused == [503] * 49
+            released.set()
+            statuses = [(await one)[0].status for one in many]
+    assert sorted(statuses) == [200] + [503] * 49
+
+
+async def test_a_storm_of_failures_brings_a_fifth_more_requests_at_most() -> None:
+    limited = json_answer({"error": {"message": "slow down"}}, 429)
+    async with serve(says(limited)) as one, serve(says(limited)) as two:
+        text = provider("one", one.url, retry=QUICK) + provider("two", two.url, retry=QUICK)
+        async with gateway(text + route("chat", "one/a", "two/b")) as sluice:
+            for _ in range(4):
+                await asyncio.gather(*(sluice.post() for _ in range(25)))
+    assert (len(one.requests), len(two.requests)) == (120, 120)
 
 
 async def test_callers_who_leave_and_callers_mistakes_open_no_breaker() -> None:
