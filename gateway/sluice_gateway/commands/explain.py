@@ -47,7 +47,11 @@ def run(
         print(f"sluice: {error}", file=sys.stderr)
         return 2
     except GatewayError as error:
-        _print({"model": model, "answer": f"{error.status} {error.code}", "because": error.message}, output, out)
+        _print(
+            {"model": model or str(request), "answer": f"{error.status} {error.code}", "because": error.message},
+            output,
+            out,
+        )
         return 1
     contents = Folder(paths).read()
     if contents is None:

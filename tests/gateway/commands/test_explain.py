@@ -108,7 +108,7 @@ def test_requests_may_come_by_name_or_as_json_but_not_as_anything(tmp_path: Path
     _, by_request = shown(tmp_path, {"model": "chat"}, output="json")
     assert json.loads("\n".join(by_request)) == by_name[1]
     assert shown(tmp_path, {"model": "chat"}, model="other")[0] == 2
-    assert shown(tmp_path, {}, model=None)[1][0].startswith("None: 400 invalid_request (")
+    assert ".json: 400 invalid_request (" in shown(tmp_path, {}, model=None)[1][0]
     assert shown(tmp_path, {"model": "chat"}, request=tmp_path / "nowhere.json")[0] == 2
     assert shown(tmp_path, {"model": "chat"}, request=None)[0] == 2
 

@@ -69,7 +69,7 @@ def _path(operation: Operation) -> dict[str, Any]:
 
 def parameters(operation: Operation) -> list[Schema]:
     """What may be said beside the body."""
-    own = [headers.REQUEST_ID, headers.TIMEOUT] if "model" in operation.groups else []
+    own = [headers.REQUEST_ID, headers.TIMEOUT, headers.STRATEGY] if "model" in operation.groups else []
     return [*operation.parameters, *own]
 
 

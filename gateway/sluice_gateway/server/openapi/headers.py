@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from sluice_gateway.routing.strategies import STRATEGIES
 from sluice_gateway.server.openapi.schemas import Schema
 
 REQUEST_ID: Schema = {
@@ -18,14 +19,31 @@ TIMEOUT: Schema = {
     "description": "How long the caller will wait, in milliseconds; only shortens the policies' own limits.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
 }
+STRATEGY: Schema = {
+    "name": "x-routing-strategy",
+    "in": "header",
+    "required": False,
+    "description": "How the route orders its targets for this request; the route says which strategies may be chosen.",
+    "schema": {"type": "string", "enum": [*STRATEGIES]},
+}
 KEY = "Authorization: Bearer KEY, or x-api-key: KEY."
 
+_OF_LIMITS = {
+    "limit": "what it holds",
+    "remaining": "what is left",
+    "reset": "until it is whole again, as 1s, 6m0s or 12ms",
+}
 OF_MODELS: Mapping[str, str] = {
     "x-request-id": "The id under which the request is logged.",
     "x-sluice-route": "namespace/name of the route.",
     "x-sluice-target": "provider/model that has answered, or was asked last.",
     "x-sluice-attempts": "How many targets were asked.",
     "x-sluice-config": "Which configuration has served it.",
+    **{
+        f"x-ratelimit-{part}-{unit}": f"Of the route's limits of {unit}, the one with the least left: {why}."
+        for unit in ("requests", "tokens")
+        for part, why in _OF_LIMITS.items()
+    },
 }
 OF_MESSAGES: Mapping[str, str] = {"request-id": "The same as x-request-id, where Anthropic's clients look."}
 OF_CACHED: Mapping[str, str] = {

@@ -56,6 +56,16 @@ def test_each_operation_says_what_programs_need(path: str) -> None:
         )
 
 
+def test_requests_may_choose_a_strategy_and_replies_tell_of_limits() -> None:
+    said = WHOLE["paths"]["/v1/chat/completions"]["post"]
+    [strategy] = [one for one in said["parameters"] if one["name"] == "x-routing-strategy"]
+    assert "smart" in strategy["schema"]["enum"]
+    told = {name for name in said["responses"]["200"]["headers"] if name.startswith("x-ratelimit-")}
+    assert told == {
+        f"x-ratelimit-{part}-{unit}" for part in ("limit", "remaining", "reset") for unit in ("requests", "tokens")
+    }
+
+
 def test_operations_have_names_of_their_own() -> None:
     assert len({operation.name for operation in OPERATIONS.values()}) == len(OPERATIONS)
 
