@@ -86,6 +86,8 @@ class TestLimits:
         assert site.wait() == pytest.approx(30.0)
         await site.time.move(30.0)
         assert site.wait() == 0.0
+        await site.time.move(0.5)
+        assert site.wait() == 0.0
         await site.enter()
         await site.refused()
 
@@ -123,6 +125,8 @@ class TestLimits:
         first.leave(Used())
         assert site.wait() == 0.0
         await site.enter()
+        site.gate.follow(RateLimit(max_concurrent=1))
+        assert site.wait() == 1.0
 
     async def test_all_limits_hold_together(self) -> None:
         site = Site(requests_per_minute=10, tokens_per_minute=100, max_concurrent=2)
@@ -334,11 +338,23 @@ class TestHeeding:
         assert waiting.done()
         assert site.wait() == 0.0
 
+    async def test_a_new_answer_wakes_who_waits_behind_another(self) -> None:
+        site = Site()
+        site.heed(OUT_OF_REQUESTS)
+        first, second = await site.queue(), await site.queue()
+        await site.time.move(1.0)
+        assert (first.done(), second.done()) == (True, False)
+        site.heed(PLENTY)
+        await site.time.settle()
+        assert second.done()
+
     async def test_an_answer_that_says_nothing_changes_nothing(self) -> None:
         site = Site()
         site.heed(OUT_OF_REQUESTS)
+        assert site.gate.silent == 0
         site.heed({})
         assert site.wait() == pytest.approx(1.0)
+        assert site.gate.silent == 15
 
     async def test_it_does_not_raise_what_the_policy_allows(self) -> None:
         site = Site(requests_per_minute=1)

@@ -35,6 +35,12 @@ def opened(at: float = START, **policy: int) -> Told:
     return one
 
 
+def test_times_may_begin_with_nothing() -> None:
+    breaker = opened(at=0.0, open_seconds=30, half_open_requests=1).breaker
+    assert breaker.enter(30.0)
+    assert breaker.wait(30.0) == 30.0
+
+
 def test_a_new_breaker_lets_everybody_through() -> None:
     breaker = Breaker(CircuitBreaker())
     assert breaker.state(START) is CLOSED

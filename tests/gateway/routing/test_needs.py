@@ -1,6 +1,7 @@
 """What a request needs, in each shape that callers speak."""
 
 import json
+from math import ceil
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ def turn(*parts: Any) -> dict[str, Any]:
         (CHAT, {"functions": [{"name": "f"}]}, ("tools",)),
         (CHAT, turn({"type": "text", "text": "hi"}), ()),
         (CHAT, turn({"type": "text", "text": "hi"}, PICTURE), ("vision",)),
+        (CHAT, turn(None, PICTURE), ("vision",)),
         (CHAT, turn({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}), ("audio",)),
         (CHAT, {"modalities": ["text", "audio"]}, ("audio",)),
         (CHAT, {"modalities": ["text"]}, ()),
@@ -188,6 +190,8 @@ def test_sound_counts_by_its_length_and_a_file_by_its_pages() -> None:
     sound = call_of(turn({"type": "input_audio", "input_audio": {"data": "A" * 40_000}}))
     words = (len(sound.body) - 40_000) / 4
     assert needs_of(sound).prompt_tokens == pytest.approx(words + 60, abs=1)  # of 30,000 bytes, 500 a token
+    sounds = call_of(turn(*[{"type": "input_audio", "input_audio": {"data": "A" * 40_600}}] * 2))
+    assert needs_of(sounds).prompt_tokens == ceil((len(sounds.body) - 81_200) / 4 + 2 * 60.9)
     size = PAGE_BYTES * 4 // 3
     for extra, pages in ((-4, 1), (0, 1), (4, 2)):
         file = call_of(turn({"type": "file", "file": {"file_data": "A" * (size + extra)}}))
