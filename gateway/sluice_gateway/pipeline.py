@@ -144,7 +144,8 @@ class Pipeline:
         try:
             if trip.planned.match.route.hedging is not None and self._hedging.begins(trip):
                 return await self._hedging.race(trip, candidate, way)
-            return await self._attempt(trip, candidate, way, trip.last if turn.queue else None)
+            queue = trip.patience(candidate, self._clock()) if turn.queue else None
+            return await self._attempt(trip, candidate, way, queue)
         except (AttemptFailed, Full, Closed) as error:
             trip.failed(candidate, error, self._clock(), queue=turn.queue)
         return NEXT
@@ -155,7 +156,11 @@ class Pipeline:
         """
         exchange, fleet, target = trip.exchange, self._fleet, candidate.target
         record = exchange.record
-        entry = await fleet.enter(target, candidate.model, record.consumer, trip.tokens, queue)
+        began = self._clock()
+        try:
+            entry = await fleet.enter(target, candidate.model, record.consumer, trip.tokens, queue)
+        finally:
+            trip.waited += self._clock() - began
         record.tries(candidate.label, target.kind)
         result: str = LEFT
         counted: str = ""

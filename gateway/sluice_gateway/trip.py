@@ -21,7 +21,8 @@ class Trip:
     """A planned request: what it may use, by when it must have ended, and which targets have not served so far.
 
     Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``tokens``
-    are what it may use. ``outrun``: another attempt of the same request was faster than this one.
+    are what it may use. ``outrun``: another attempt of the same request was faster than this one. ``waited``: seconds
+    in providers' lines so far.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Trip:
         "succession",
         "tokens",
         "unable",
+        "waited",
     )
 
     def __init__(
@@ -54,6 +56,7 @@ class Trip:
         self.attempts: list[Attempt] = []
         self.unable: CallerError | None = None
         self.outrun = False
+        self.waited = 0.0
         candidates = planned.plan.to_try()
         self.last = now + planned.match.route.longest_seconds if deadline is None else deadline
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
@@ -77,6 +80,11 @@ class Trip:
         else:
             self.succession.refused(candidate)
             self.note(Attempt.passed_over(candidate.label, str(error), error.wait, FaultKind.FAILED))
+
+    def patience(self, candidate: Candidate, now: float) -> float:
+        """Until when it may wait in the line of a candidate's provider: as long as that lets, in all lines together."""
+        longest = candidate.target.provider.rate_limit.queue.max_wait_milliseconds / 1000
+        return min(self.last, now + longest - self.waited)
 
     def cannot(self, candidate: Candidate, error: CallerError) -> None:
         """A target can't do what is asked."""

@@ -1,4 +1,4 @@
-"""The flow of a request where no other test sees all of it: pictures that are fetched for a provider."""
+"""The flow of a request where no other test sees all of it: pictures that are fetched, lines before many providers."""
 
 import asyncio
 from typing import cast
@@ -15,7 +15,7 @@ from sluice_gateway.providers.mock import MockUpstream
 from sluice_gateway.relay import Client
 from sluice_gateway.routing.table import build_table
 from sluice_gateway.telemetry.record import Record
-from tests.support.gateway import loaded, provider, route
+from tests.support.gateway import HELLO, gateway, loaded, provider, route
 from tests.support.pipelines import make_pipeline
 from tests.support.upstream import says_then_stalls, serve
 
@@ -48,3 +48,23 @@ async def test_a_callers_own_time_covers_the_pictures_that_are_fetched() -> None
         finally:
             await images.close()
     assert [request.target for request in pictures.requests] == ["/a.png"]
+
+
+async def test_a_request_waits_in_all_lines_together_no_longer_than_in_one() -> None:
+    names, wait = "abcdef", 100
+    async with serve(says_then_stalls()) as upstream:
+        limits = {"maxConcurrent": 1, "queue": {"maxWaitMilliseconds": wait}}
+        config = "".join(provider(name, upstream.url, rateLimit=limits) for name in names)
+        config += "".join(route(name, f"{name}/m", models=(name,)) for name in names)
+        config += route("chat", *(f"{name}/m" for name in names))
+        async with gateway(config) as sluice:
+            taken = [asyncio.create_task(sluice.post(HELLO | {"model": name})) for name in names]
+            await upstream.got(len(names))
+            began = asyncio.get_running_loop().time()
+            response, body = await sluice.post()
+            took = asyncio.get_running_loop().time() - began
+            for one in taken:
+                one.cancel()
+    assert (response.status, body["error"]["code"]) == (503, "all_providers_failed")
+    assert [attempt["target"] for attempt in body["error"]["attempts"]] == [f"{name}/m" for name in names]
+    assert wait <= took * 1000 < 4 * wait
