@@ -5,7 +5,7 @@ import pytest
 from sluice_config.resources.provider_policy import CircuitBreaker
 from sluice_gateway.errors import ProviderError, UpstreamTimedOut
 from sluice_gateway.providers.adapter import FaultKind
-from sluice_gateway.resilience.breaker import State, Verdict
+from sluice_gateway.resilience.breaker import Breaker, State, Verdict
 from sluice_gateway.resilience.breakers import MOST_BREAKERS, Breakers, Described, verdict_of
 from sluice_gateway.telemetry.record import LEFT
 from sluice_gateway.telemetry.target_figures import SERVED
@@ -63,6 +63,30 @@ def test_observers_hear_of_every_change() -> None:
     breakers.of(AZURE, "gpt-5", POLICY).close(START + 1)
     assert first == [(OPENAI, "gpt-5", State.OPEN, False), (AZURE, "gpt-5", State.CLOSED, True)]
     assert second == first
+
+
+def test_a_new_breaker_is_prepared_before_anybody_hears_of_it() -> None:
+    breakers, told, seen = Breakers(), [], []
+
+    def prepare(provider: str, model: str, breaker: Breaker) -> None:
+        seen.append((provider, model))
+        breaker.open(START + 5)
+
+    breakers.observers.append(lambda *change: told.append(change))
+    breakers.preparers.append(prepare)
+    for _ in range(2):
+        assert breakers.of(OPENAI, "gpt-5", POLICY).wait(START) == 5
+    assert (seen, told) == ([(OPENAI, "gpt-5")], [])
+
+
+def test_of_a_breaker_that_is_gone_nobody_hears() -> None:
+    breakers, told = Breakers(), []
+    breakers.observers.append(lambda *change: told.append(change))
+    breaker = breakers.of(OPENAI, "gpt-5", POLICY)
+    entered = breaker.enter(START)
+    breakers.keep(())
+    assert breaker.leave(Verdict.BAD, START, entered) is State.OPEN
+    assert told == []
 
 
 def test_breakers_of_providers_that_are_gone_go() -> None:
