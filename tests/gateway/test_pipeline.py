@@ -51,7 +51,7 @@ async def test_a_callers_own_time_covers_the_pictures_that_are_fetched() -> None
 
 
 async def test_a_request_waits_in_all_lines_together_no_longer_than_in_one() -> None:
-    names, wait = "abcdef", 100
+    names, wait = "abcde", 100
     async with serve(says_then_stalls()) as upstream:
         limits = {"maxConcurrent": 1, "queue": {"maxWaitMilliseconds": wait}}
         config = "".join(provider(name, upstream.url, rateLimit=limits) for name in names)
