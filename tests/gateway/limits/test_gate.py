@@ -73,6 +73,32 @@ async def test_without_limits_everybody_is_let_in() -> None:
     assert site.seen() == (0, 0)
 
 
+@pytest.mark.parametrize("limit", ["requests_per_minute", "tokens_per_minute", "max_concurrent"])
+async def test_with_any_limit_nobody_walks_in(limit: str) -> None:
+    assert not Site(**{limit: 1}).gate.is_open
+    site = Site()
+    assert site.gate.is_open
+    site.gate.walk_in()
+    assert site.seen() == (1, 0)
+    site.heed(OUT_OF_REQUESTS)
+    assert not site.gate.is_open
+    site.heed(PLENTY)
+    assert site.gate.is_open
+
+
+async def test_times_may_begin_with_nothing() -> None:
+    def clock() -> float:
+        return 0.0
+
+    gate = Gate("default/p", RateLimit(tokens_per_minute=60), LocalStore(clock), clock)
+    assert gate.wait(60, 0.0, "m") == 0.0
+    (await gate.enter("ada", 60, "m", until=None)).leave(Used(30))
+    assert gate.wait(30, 0.0, "m") == 0.0
+    with pytest.raises(Full):
+        await gate.enter("ada", 60, "m", until=None)
+    assert gate.wait(60, 10.0, "m") == pytest.approx(20.0)
+
+
 class TestLimits:
     async def test_requests(self) -> None:
         site = Site(requests_per_minute=2)
