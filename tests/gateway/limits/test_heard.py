@@ -166,6 +166,7 @@ def test_a_bucket_by_itself() -> None:
     assert [left.wait(amount, NOW) for amount in (10, 11, 40, 41)] == [0.0, 1.0, 30.0, 30.0]
     assert left.wait(10, NOW + 0.5) == 0.0
     assert Left(0, 60, 60.0, 1.0).wait(10, 5.0) == 6.0
+    assert Left(0, 60, 3600.0, NOW).wait(10, NOW + 61) == 0.0
     left.take(5)
     assert left.wait(10, NOW) == 5.0
     assert left.wait(10, NOW + 5) == 0.0

@@ -169,6 +169,10 @@ def test_a_long_text_is_read_at_its_begin_and_its_end(before: int, after: int, r
     assert (classify(said(text), NO_NEEDS)[0] is REASONING) == reasons
 
 
+def test_a_shorter_text_is_cut_nowhere() -> None:
+    assert classify(said(" " * (READ - 5) + "proverb" + " " * 9), NO_NEEDS)[0] is not REASONING
+
+
 def test_words_are_such_as_can_be_found() -> None:
     for languages in read_words().values():
         for told in languages.values():
