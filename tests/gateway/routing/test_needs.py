@@ -58,6 +58,7 @@ def turn(*parts: Any) -> dict[str, Any]:
         (RESPONSES, {"text": {"verbosity": "low"}}, ()),
         (Shape.EMBEDDINGS, {"input": "hi"}, ("embeddings",)),
         (Shape.COMPLETIONS, {"prompt": "hi"}, ()),
+        (Shape.COMPLETIONS, {"prompt": "hi", "response_format": SCHEMA}, ()),
     ],
 )
 def test_capabilities(shape: Shape, document: dict[str, Any], capabilities: tuple[str, ...]) -> None:
@@ -181,8 +182,9 @@ def test_a_picture_counts_as_one_whatever_its_bytes(shape: Shape, document: dict
     assert A_PICTURE < needs_of(call_of(document, shape)).prompt_tokens <= A_PICTURE + around / 4 + 1
 
 
-def test_the_address_of_a_picture_is_words() -> None:
-    call = call_of(turn(PICTURE))
+@pytest.mark.parametrize("more", ["", "x", "xx", "xxx"])
+def test_the_address_of_a_picture_is_words(more: str) -> None:
+    call = call_of(turn(PICTURE) | {"user": more})
     assert needs_of(call).prompt_tokens == -(-len(call.body) // 4) + A_PICTURE
 
 
