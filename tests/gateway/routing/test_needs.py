@@ -132,6 +132,7 @@ def test_several_answers_take_as_often_as_much_but_each_has_its_window(n: object
         ({"best_of": 1, "n": 2}, 2),
         ({"prompt": "one"}, 1),
         ({"prompt": []}, 1),
+        ({"prompt": ["one"]}, 1),
         ({"prompt": [1, 2, 3]}, 1),
         ({"prompt": ["one", "two", "three"]}, 3),
         ({"prompt": [[1, 2], [3]], "n": 2, "best_of": 3}, 6),
