@@ -39,15 +39,19 @@ class _Runner:
         self.record = dataclasses.replace(trip.exchange.record, usage=None)
         self.trip.exchange = trip.exchange._replace(record=self.record)
         self.task = asyncio.ensure_future(attempt(self.trip, candidate, way, None))
+        self.task.add_done_callback(_look_at)
 
-    async def stop(self, *, outrun: bool) -> None:
+    def take_back(self, *, outrun: bool) -> None:
         """Take the question back, if it is not answered; ``outrun``: since the other one was faster."""
         if not self.task.done():
             self.trip.outrun = outrun
             self.task.cancel()
-        await asyncio.wait((self.task,))
-        if not self.task.cancelled():
-            self.task.exception()  # looked at: whoever needed it has seen it
+
+
+def _look_at(task: "asyncio.Task[Reply | None]") -> None:
+    """Whoever needs to know how it has failed asks for it; nobody else has to be told."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Hedging:
@@ -132,7 +136,8 @@ class Hedging:
         """Take back what is not answered. When the caller has left, or both have failed, the latest stands for both."""
         decided = next((runner for runner in runners if runner.decides), None)
         for runner in runners:
-            await runner.stop(outrun=decided is not None)
+            runner.take_back(outrun=decided is not None)
+        await asyncio.wait([runner.task for runner in runners])
         told = decided or runners[-1]
         _adopt(trip, told)
         self._count_lost(trip, runners, told)

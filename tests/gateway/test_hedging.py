@@ -1,11 +1,23 @@
 """A second target for whole answers that are late: who wins, what is taken back, and what it costs."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
-from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, provider, route
+import msgspec
+
+from sluice_config.resources.provider_policy import Mock
+from sluice_gateway.calls import parse
+from sluice_gateway.exchange import Exchange, Reply
+from sluice_gateway.images import Images
+from sluice_gateway.providers.mock import MockUpstream
+from sluice_gateway.relay import Client
+from sluice_gateway.routing.table import build_table
+from sluice_gateway.telemetry.record import Record
+from tests.support.gateway import CHAT, HELLO, RunningGateway, gateway, loaded, provider, route
+from tests.support.pipelines import make_pipeline
 from tests.support.upstream import Peer, Request, Script, ScriptedUpstream, json_answer, says, serve
 
 LEAST_SAMPLES = 20
@@ -115,6 +127,33 @@ async def test_a_caller_who_leaves_takes_both_along() -> None:
     assert (line["prompt_tokens"], line["lost_tokens"]) > (0, 0)
     for target in ("first/a", "second/b"):  # neither was faster than the other
         assert f'sluice_attempts_total{{result="client_left",target="{target}"}} 1.0' in metrics
+
+
+async def test_nothing_is_left_behind_whenever_a_caller_leaves() -> None:
+    loop, defects = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: defects.append(context["message"]))
+    full = {"requestsPerMinute": 1, "queue": {"maxDepth": 0}}
+    targets = provider("a", rateLimit=full) + provider("b", rateLimit=full)
+    config = loaded(targets + route("chat", "a/m", "b/m", hedging={"enabled": True}))
+    table = build_table(config.snapshot, config.digest, config.credentials, MockUpstream(Mock()))
+    pipeline = make_pipeline(loop.time, Images(lambda _: True))
+
+    def asking() -> asyncio.Task[Reply | None]:
+        record = Record("req_1", "POST", CHAT, loop.time())
+        exchange = Exchange(parse(msgspec.json.encode(HELLO)), table, record, cast("Client", None), None)
+        return asyncio.create_task(pipeline.serve(exchange))
+
+    await asyncio.gather(asking(), asking())
+    for steps in range(20):
+        left = asking()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for _ in range(2):  # by the server when the connection is lost, and when it closes
+            left.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait((left,))
+    gc.collect()
+    assert defects == []
 
 
 async def test_an_answer_that_comes_at_the_same_time_is_paid_for_too() -> None:
