@@ -112,7 +112,7 @@ class Link:
 
     def ask(self, command: Command | Callable[[int], Command], answered: Answered, asked: float | None = None) -> None:
         """Send a command. ``answered`` hears of it within the link's patience, counted from ``asked`` when it is asked
-        again, or at once when the server is away.
+        again, or at once when the server is away, or when it is too late to ask.
 
         One that must not be carried out when nobody waits for it any more is given as a function, which is called with
         the server's time, in milliseconds, until which somebody does.
@@ -120,7 +120,11 @@ class Link:
         if not self.available:
             answered(Gone(self._reason or "not reached yet"))
             return
-        question = _Question(command, answered, self._clock() if asked is None else asked)
+        now = self._clock()
+        if asked is not None and now - asked >= _ON_THE_WAY * self._patience:
+            answered(Gone("no answer in time"))
+            return
+        question = _Question(command, answered, now if asked is None else asked)
         if self._waiting and question.asked < self._waiting[0].asked:
             self._waiting.appendleft(question)
         else:

@@ -57,6 +57,13 @@ async def timed(asking: Awaitable[Granted | Refused]) -> tuple[Granted | Refused
     return await asking, time.perf_counter() - started
 
 
+def be_busy(seconds: float) -> None:
+    """Keep the process from everything else."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
 async def many(store: SharedStore, count: int) -> list[Granted]:
     asked = [store.reserve([Charge(OPEN, 1), Charge(TOKENS, 100)]) for _ in range(count)]
     answers = [await timed(one) for one in asyncio.as_completed(asked)]
@@ -95,6 +102,22 @@ async def test_a_server_that_stands_still_is_away_at_once_and_counted_for(
         "level": "warning",
         "time": "",
     }
+
+
+async def test_whoever_was_late_to_ask_is_counted_for_at_once(open_pod: Open, logs: Logs) -> None:
+    """The server carries nothing out that nobody waits for: it must not be asked for it again and again."""
+    store = (await open_pod(patience=PATIENCE)).store
+    asked = [asyncio.create_task(store.reserve([Charge(OPEN, 1), Charge(PLACES, 1)])) for _ in range(3)]
+    await asyncio.sleep(0)
+    be_busy(2 * PATIENCE)
+    answers = [await timed(one) for one in asked]
+    assert max(seconds for _, seconds in answers) < SLACK
+    for answer, _ in answers:
+        assert isinstance(answer, Granted)
+        store.settle(answer, Used())
+    await back(store)
+    assert await counted(store, OPEN) == 3
+    assert await counted(store, PLACES) == 0
 
 
 async def test_a_settlement_without_an_answer_is_sent_again_and_counts_once(
