@@ -7,6 +7,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -30,7 +31,8 @@ def run(
         name, module = job
         copy = copies.get()
         try:
-            mutants = mutate(configs[name], module, copy, every=wanted.every, again=wanted.again)
+            again = partial(_is_open_question, tomllib.loads(configs[name])) if wanted.again else None
+            mutants = mutate(configs[name], module, copy, every=wanted.every, again=again)
         finally:
             copies.put(copy)
         tried = [one for one in mutants if one.tried]
@@ -42,6 +44,10 @@ def run(
         return [mutant for mutants in pool.map(of_module, modules) for mutant in mutants]
 
 
+def _is_open_question(config: Mapping[str, Any], mutant: Mutant) -> bool:
+    return bool(page.unexplained([mutant], config))
+
+
 def main() -> int:
     """Run them, and write docs/mutation.md. The exit code is 1 when a survivor has no reason."""
     known = {file.stem: file.read_text() for file in sorted(FOLDER.glob("*.toml"))}
@@ -49,7 +55,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="mutants at the same time")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try each N-th mutant")
-    parser.add_argument("--again", action="store_true", help="only those that survived the last time")
+    parser.add_argument("--again", action="store_true", help="only those that survived, for no known reason")
     wanted = parser.parse_args()
     if unknown := sorted(set(wanted.names) - set(known)):
         parser.error(f"there is no {', '.join(unknown)}")

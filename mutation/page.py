@@ -16,7 +16,7 @@ notice it. `make mutation` fails when it has neither. Operators that are left ou
 
 "Tried" is less than "mutants" where a run was told to take a sample (`python -m mutation --every N`: each N-th of a
 module, in the order in which cosmic-ray lists them): of the others nothing is known. `--again` runs the tests on those
-alone that survived the last time.
+alone that survived the last time and for which no reason is known.
 """
 
 

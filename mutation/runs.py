@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,18 +48,25 @@ def copy_tree(folder: Path) -> None:
             shutil.copyfile(ROOT / path, folder / path)
 
 
-def mutate(config: str, module: str, copy: Path, *, every: int = 1, again: bool = False) -> list[Mutant]:
+def mutate(
+    config: str, module: str, copy: Path, *, every: int = 1, again: Callable[[Mutant], bool] | None = None
+) -> list[Mutant]:
     """Make every mutant of a module in the copy, or each ``every``-th, and run the configuration's tests on each;
-    ``again``: on those alone that survived the last time, when the module is still the same. Raises RuntimeError when
-    the tests fail without any, or when cosmic-ray does.
+    ``again`` says which of those that survived the last time are tried again, and no others are when the module is
+    still the same. Raises RuntimeError when the tests fail without any, or when cosmic-ray does.
     """
     settings, session = copy / "session.toml", SESSIONS / f"{Path(module).stem}.sqlite"
     listed = re.compile(r"^module-path = \[.*?\]", re.MULTILINE | re.DOTALL)
     settings.write_text(listed.sub(f"module-path = {json.dumps([module])}", config, count=1))
     source = session.with_suffix(".py")
     if again and session.exists() and source.exists() and source.read_text() == (copy / module).read_text():
+        jobs = [
+            (work["job_id"],)
+            for work, result in map(json.loads, _run(copy, "cosmic-ray", "dump", str(session)).splitlines())
+            if result is not None and result["test_outcome"] == "survived" and again(_mutant(module, result))
+        ]
         with contextlib.closing(sqlite3.connect(session)) as results, results:
-            results.execute("delete from work_results where test_outcome = 'SURVIVED'")
+            results.executemany("delete from work_results where job_id = ?", jobs)
     else:
         SESSIONS.mkdir(parents=True, exist_ok=True)
         session.unlink(missing_ok=True)
