@@ -14,7 +14,7 @@ from sluice_gateway.attempts import AttemptFailed, limit_refusal
 from sluice_gateway.errors import CallerError, ProviderRefused
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.exchange import Exchange, Reply
-from sluice_gateway.fleet import Closed, Fleet
+from sluice_gateway.fleet import Closed, Entry, Fleet
 from sluice_gateway.hedging import Hedging
 from sluice_gateway.limits.contract import Granted, Refused, Store, Used
 from sluice_gateway.limits.expected import ExpectedOutput
@@ -33,6 +33,8 @@ from sluice_gateway.ways import Way, Whole
 
 OUTRUN = "outrun"
 """The result of an attempt that another one of the same request was faster than."""
+_ENOUGH = 0.9
+"""Of a target's own time, which a route may have shortened: whoever had so much of it can't blame the deadline."""
 _OF_CODES = {"timeout": FaultKind.TIMEOUT}
 """What broke a stream, by the code of its error event."""
 
@@ -170,13 +172,13 @@ class Pipeline:
                 exchange, candidate, way, trip.deadline, lambda answer: fleet.heed(entry, answer)
             )
             counted = record.code
-            result = self._shown(trip, _OF_CODES.get(counted, FaultKind.FAILED)) if counted else SERVED
+            result = self._shown(trip, entry, _OF_CODES.get(counted, FaultKind.FAILED)) if counted else SERVED
             if result is SERVED and record.usage is not None and record.usage.completion:
                 self._outputs.note(trip.planned.match.route.label, record.usage.completion)
         except AttemptFailed as failed:
             fault = failed.attempt.fault
             counted, retry_after = fault.kind, fault.retry_after
-            result = self._shown(trip, fault.kind)
+            result = self._shown(trip, entry, fault.kind)
             raise
         except ProviderRefused:
             result = FaultKind.CALLER
@@ -187,9 +189,12 @@ class Pipeline:
             self._recorder.attempt(target.kind, OUTRUN if trip.outrun else counted or result)
             fleet.leave(entry, result, record, retry_after)
 
-    def _shown(self, trip: Trip, kind: FaultKind) -> str:
-        """What a failure shows of its target: nothing, when it had less than its own time."""
-        return LEFT if kind is FaultKind.TIMEOUT and self._late(trip) else kind
+    def _shown(self, trip: Trip, entry: Entry, kind: FaultKind) -> str:
+        """What a failure shows of its target: nothing, when the request's deadline left it less than its own time."""
+        if kind is not FaultKind.TIMEOUT or not self._late(trip):
+            return kind
+        enough = _ENOUGH * entry.target.timeouts.total
+        return kind if self._clock() - entry.asked >= enough else LEFT
 
     def _late(self, trip: Trip) -> bool:
         return trip.deadline is not None and trip.deadline - self._clock() < LEAST_SECONDS

@@ -240,15 +240,17 @@ async def test_a_slow_answer_counts_where_the_policy_says_so() -> None:
     assert (first.status, second.status, len(upstream.requests)) == (200, 503, 1)
 
 
-async def test_a_route_has_a_time_for_all_targets_together() -> None:
-    async with serve(says_then_stalls()) as one, serve(says_then_stalls()) as two:
-        text = provider("one", one.url) + provider("two", two.url)
+async def test_a_route_has_a_time_for_all_targets_together_and_who_uses_it_up_is_asked_no_more() -> None:
+    async with serve(says_then_stalls()) as one, serve(says(ANSWER)) as two:
+        text = provider("one", one.url, circuitBreaker={"failureThreshold": 1}) + provider("two", two.url)
         async with gateway(text + route("chat", "one/a", "two/b", timeouts={"totalSeconds": 1})) as sluice:
             async with asyncio.timeout(3):
                 response, body = await sluice.post()
+            assert len(two.requests) == 0
+            second, _ = await sluice.post()
     assert (response.status, body["error"]["code"]) == (504, "timeout")
     assert "timeouts.totalSeconds" in body["error"]["message"]
-    assert len(two.requests) == 0
+    assert (second.status, second.headers["x-sluice-target"]) == (200, "two/b")
 
 
 async def test_a_retry_waits_for_no_more_than_the_caller_does() -> None:
