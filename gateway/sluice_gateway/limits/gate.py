@@ -120,11 +120,17 @@ class Gate:
         asked = _Asked(consumer, tokens, model, self._patience(until))
         if model in self._heard:
             await self._wait_for_word(asked)
+        heard = self._heard.get(model, NOTHING)
+        heard.take(tokens)  # before others see it, who come while this one asks for room
         granted = None
         if self._charges or self._tokens is not None:
-            granted = await self._through(self._line, asked, partial(self._reserve, tokens))
-        if (heard := self._heard.get(model)) is not None:
-            heard.take(tokens)
+            try:
+                granted = await self._through(self._line, asked, partial(self._reserve, tokens))
+            except (Full, asyncio.CancelledError):
+                heard.take(-tokens, -1)
+                raise
+        if (later := self._heard.get(model, NOTHING)) is not heard:
+            later.take(tokens)
         self._inside += 1
         return Pass(self, granted, self._leave)
 

@@ -77,10 +77,10 @@ class Heard(NamedTuple):
         wait = self.requests.wait(1, now) if self.requests is not None else 0.0
         return max(wait, self.tokens.wait(tokens, now)) if self.tokens is not None else wait
 
-    def take(self, tokens: int) -> None:
-        """Such a request is being sent."""
+    def take(self, tokens: int, requests: int = 1) -> None:
+        """Such a request is being sent; or is not, after all, when both are negative."""
         if self.requests is not None:
-            self.requests.take(1)
+            self.requests.take(requests)
         if self.tokens is not None:
             self.tokens.take(tokens)
 

@@ -1,12 +1,13 @@
 """One provider's limits, in time that moves."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from sluice_config.resources.provider_policy import Queue, RateLimit
-from sluice_gateway.limits.contract import Used
+from sluice_gateway.limits.contract import Charge, Granted, Refused, Used
 from sluice_gateway.limits.gate import Full, Gate, Gates, Occupancy, Pass
 from sluice_gateway.limits.local import LocalStore
 from sluice_gateway.providers.provider import Provider
@@ -23,12 +24,22 @@ OUT_OF_REQUESTS = {
 PLENTY = OUT_OF_REQUESTS | {"x-ratelimit-remaining-requests": "59"}
 
 
+class FarStore(LocalStore):
+    """One that is waited for."""
+
+    async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
+        await asyncio.sleep(0)
+        return await super().reserve(charges)
+
+
 class Site:
     """A gate with the policy's limits, and requests at it."""
 
-    def __init__(self, depth: int = 100, wait: int = 5000, **limits: int) -> None:
+    def __init__(
+        self, depth: int = 100, wait: int = 5000, *, store: type[LocalStore] = LocalStore, **limits: int
+    ) -> None:
         self.time = MovingTime()
-        self.store = LocalStore(self.time.clock)
+        self.store = store(self.time.clock)
         queue = Queue(max_depth=depth, max_wait_milliseconds=wait)
         self.gate = Gate("default/p", RateLimit(queue=queue, **limits), self.store, self.time.clock, self.time.sleep)
         self.tasks: list[asyncio.Task[Pass]] = []
@@ -434,3 +445,26 @@ class TestGates:
         assert gates.all() == [Occupancy("default/a", 2, 0), Occupancy("default/b", 0, 0)]
         gates.keep({"default/b"})
         assert gates.all() == [Occupancy("default/b", 0, 0)]
+
+
+async def test_what_the_provider_has_left_is_taken_before_others_look() -> None:
+    site = Site(depth=0, store=FarStore, max_concurrent=9)
+    site.heed(OUT_OF_REQUESTS | {"x-ratelimit-remaining-requests": "1"})
+    entering = [await site.queue() for _ in range(3)]
+    ends = await asyncio.gather(*entering, return_exceptions=True)
+    assert [type(end) for end in ends] == [Pass, Full, Full]
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_who_finds_no_room_leaves_to_others_what_the_provider_has_left(leaves: bool) -> None:
+    site = Site(depth=0 if not leaves else 9, store=FarStore, max_concurrent=1)
+    inside = await site.enter()
+    site.heed(OUT_OF_REQUESTS | {"x-ratelimit-remaining-requests": "1"})
+    waiting = await site.queue()
+    if leaves:
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError if leaves else Full):
+        await waiting
+    inside.leave(Used())
+    await site.enter()
+    await site.refused()
