@@ -35,11 +35,11 @@ class FarStore(LocalStore):
 class Site:
     """A gate with the policy's limits, and requests at it."""
 
-    def __init__(
-        self, depth: int = 100, wait: int = 5000, *, store: type[LocalStore] = LocalStore, **limits: int
-    ) -> None:
+    kind: type[LocalStore] = LocalStore
+
+    def __init__(self, depth: int = 100, wait: int = 5000, **limits: int) -> None:
         self.time = MovingTime()
-        self.store = store(self.time.clock)
+        self.store = self.kind(self.time.clock)
         queue = Queue(max_depth=depth, max_wait_milliseconds=wait)
         self.gate = Gate("default/p", RateLimit(queue=queue, **limits), self.store, self.time.clock, self.time.sleep)
         self.tasks: list[asyncio.Task[Pass]] = []
@@ -71,6 +71,12 @@ class Site:
         provider, inside, waiting = self.gate.occupancy()
         assert provider == "default/p"
         return inside, waiting
+
+
+class FarSite(Site):
+    """One whose store is waited for."""
+
+    kind = FarStore
 
 
 async def test_without_limits_everybody_is_let_in() -> None:
@@ -448,16 +454,15 @@ class TestGates:
 
 
 async def test_what_the_provider_has_left_is_taken_before_others_look() -> None:
-    site = Site(depth=0, store=FarStore, max_concurrent=9)
+    site = FarSite(depth=0, max_concurrent=9)
     site.heed(OUT_OF_REQUESTS | {"x-ratelimit-remaining-requests": "1"})
-    entering = [await site.queue() for _ in range(3)]
-    ends = await asyncio.gather(*entering, return_exceptions=True)
+    ends = await asyncio.gather(*(site.enter() for _ in range(3)), return_exceptions=True)
     assert [type(end) for end in ends] == [Pass, Full, Full]
 
 
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_who_finds_no_room_leaves_to_others_what_the_provider_has_left(leaves: bool) -> None:
-    site = Site(depth=0 if not leaves else 9, store=FarStore, max_concurrent=1)
+    site = FarSite(depth=9 if leaves else 0, max_concurrent=1)
     inside = await site.enter()
     site.heed(OUT_OF_REQUESTS | {"x-ratelimit-remaining-requests": "1"})
     waiting = await site.queue()
