@@ -50,6 +50,13 @@ def test_each_slice_goes_alone() -> None:
     assert (tally.all(90.0), tally.marked(90.0)) == (0, 0)
 
 
+def test_slices_are_as_wide_as_their_share_of_the_window() -> None:
+    tally = Tally(30)
+    tally.count(100.0)
+    tally.count(100.6)
+    assert [tally.all(now) for now in (129.999, 130.0, 130.499, 130.5)] == [2, 1, 1, 0]
+
+
 def test_a_count_after_a_long_silence_stands_alone() -> None:
     tally = Tally(60)
     tally.count(0.0, marked=True)
