@@ -250,7 +250,7 @@ def test_errors_name_the_field_that_asks(capability: str, shape: Shape, field: s
 
 def test_capabilities_stand_in_the_order_of_their_fields() -> None:
     assert Needs(True, True, True, True, True).capabilities() == ("tools", "vision", "json", "audio", "embeddings")
-    for place, name in enumerate(("tools", "vision", "json", "audio", "embeddings")):
-        assert Needs(*[False] * place, True).capabilities() == (name,)
+    for name in ("tools", "vision", "json", "audio", "embeddings"):
+        assert Needs()._replace(**{name: True}).capabilities() == (name,)
     assert Needs(stream=True, prompt_tokens=5).capabilities() == ()
     assert Needs() == (False,) * 6 + (0,) * 4
