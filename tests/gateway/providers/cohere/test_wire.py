@@ -30,7 +30,8 @@ async def before(said: bytes | Script, *more: str) -> AsyncIterator[tuple[Runnin
     async with serve(says(said) if isinstance(said, bytes) else said) as upstream:
         policy = provider("co", provider="cohere", baseURL=upstream.url, credentials=SECRET)
         targets = ("co/command-a-03-2025", "spare/m") if more else ("co/command-a-03-2025",)
-        async with gateway(loaded(policy + "".join(more) + route("chat", *targets), keys={"co": "co-key"})) as sluice:
+        routes = route("chat", *targets) + route("texts", "co/embed-v4.0", models=("texts",))
+        async with gateway(loaded(policy + "".join(more) + routes, keys={"co": "co-key"})) as sluice:
             yield sluice, upstream
 
 
@@ -113,7 +114,7 @@ async def test_half_a_character_is_refused() -> None:
 async def test_embeddings() -> None:
     answer = {"id": "1", "embeddings": {"float": [[0.5, 1], [0.25, -1]]}, "meta": {"billed_units": {"input_tokens": 4}}}
     async with before(json_answer(answer)) as (sluice, upstream):
-        body = {"model": "chat", "input": ["a", "b"], "input_type": "search_query"}
+        body = {"model": "texts", "input": ["a", "b"], "input_type": "search_query"}
         response, document = await sluice.post(body, "/v1/embeddings")
         [request] = upstream.requests
     assert (response.status, request.target, request.json()["input_type"]) == (200, "/v2/embed", "search_query")

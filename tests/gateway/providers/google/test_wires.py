@@ -25,9 +25,9 @@ AT_VERTEX = {"vertex": {"project": "p", "location": "europe-west4"}}
 FACTS = Facts(model="gemini-embedding-001", vendor="google")
 
 
-def at(upstream: ScriptedUpstream, **spec: Any) -> Any:
+def at(upstream: ScriptedUpstream, model: str = "gemini-2.5-flash", **spec: Any) -> Any:
     policy = provider("one", None, provider="google", baseURL=upstream.url, credentials=SECRET, **spec)
-    return loaded(policy + route("chat", "one/gemini-2.5-flash"), keys={"one": "the-key"})
+    return loaded(policy + route("chat", f"one/{model}"), keys={"one": "the-key"})
 
 
 async def ask(sluice: RunningGateway, path: str = "/v1/chat/completions", **members: Any) -> tuple[int, str]:
@@ -84,10 +84,13 @@ def test_vertex_has_a_host_for_each_location(location: str, host: str) -> None:
 
 async def test_embeddings_are_asked_for_in_one_batch() -> None:
     answer = {"embeddings": [{"values": [0.5, 1]}, {"values": [0.25, -1]}], "usageMetadata": {"promptTokenCount": 4}}
-    async with serve(says(json_answer(answer))) as upstream, gateway(at(upstream)) as sluice:
+    async with (
+        serve(says(json_answer(answer))) as upstream,
+        gateway(at(upstream, "gemini-embedding-001")) as sluice,
+    ):
         status, text = await ask(sluice, "/v1/embeddings", input=["a", "b"], messages=None)
         [request] = upstream.requests
-    assert request.target == "/v1beta/models/gemini-2.5-flash:batchEmbedContents"
+    assert request.target == "/v1beta/models/gemini-embedding-001:batchEmbedContents"
     document = json.loads(text)
     assert (status, [one["embedding"] for one in document["data"]]) == (200, [[0.5, 1.0], [0.25, -1.0]])
     assert document["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
