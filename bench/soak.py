@@ -116,6 +116,7 @@ class Soaked:
             f"memory grew by {self.growth_percent:.1f} %": self.growth_percent < _MOST_GROWTH,
             f"sockets: {self.sockets[0]} before, {self.sockets[1]} after": self.sockets[1] <= self.sockets[0],
             f"tasks: {self.tasks[0]} before, {self.tasks[1]} after": self.tasks[1] <= self.tasks[0],
+            f"{self.defects} defects": self.defects == 0,
         }
         return [said for said, holds in checks.items() if not holds]
 
