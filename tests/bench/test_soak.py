@@ -42,6 +42,7 @@ def test_what_is_just_good_enough_is_not_wrong() -> None:
         ({"resident": (100.0, 105.0)}, "memory grew by 5.0 %"),
         ({"sockets": (4, 5)}, "sockets: 4 before, 5 after"),
         ({"tasks": (3, 4)}, "tasks: 3 before, 4 after"),
+        ({"defects": 1}, "1 defects"),
     ],
 )
 def test_what_is_not_good_enough_is_named(worse: dict, said: str) -> None:
