@@ -12,7 +12,7 @@ from bench.flaky import FRAMES, Flaky
 from bench.soak import NotHeld, Soaked, run
 from bench.wire import FRAMES_AROUND_CONTENT, request_body
 
-SECONDS = 15
+SECONDS = 12
 GOOD = Soaked(
     requests=10_200,
     left=200,

@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sluice_gateway.server.openapi.document import OPERATIONS
 from sluice_gateway.server.openapi.pages import DOCUMENT
+from tests.support.examples import examples
 from tests.support.gateway import gateway, loaded, provider, route
 from tests.support.model_server.exchange import KEY
 from tests.support.model_server.server import serve
@@ -31,7 +32,7 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES, OF_PAGES = 20, 5
+EXAMPLES, OF_PAGES = examples(20), 5
 """For each path and each way to make requests; of paths that take no body."""
 MODELS = ("mock", "anthropic", "embedder")
 
