@@ -49,8 +49,14 @@ Answered = Callable[[Any], None]
 """Called once, with what the server says (a number, bytes, a list), or with Gone. Raises nothing."""
 
 
+Timely = Callable[[int], Command | None]
+"""A command that must not be carried out later than somebody waits for it: called with the server's time, in
+milliseconds, until which somebody does. None when nobody waits any more: then it is not asked, and nothing answered.
+"""
+
+
 class _Question(NamedTuple):
-    command: Command | Callable[[int], Command]
+    command: Command | Timely
     answered: Answered
     asked: float  # the loop's time
 
@@ -110,12 +116,9 @@ class Link:
         if change > 0 or change < -self._patience:
             self._ahead += change
 
-    def ask(self, command: Command | Callable[[int], Command], answered: Answered, asked: float | None = None) -> None:
+    def ask(self, command: Command | Timely, answered: Answered, asked: float | None = None) -> None:
         """Send a command. ``answered`` hears of it within the link's patience, counted from ``asked`` when it is asked
         again, or at once when the server is away, or when it is too late to ask.
-
-        One that must not be carried out when nobody waits for it any more is given as a function, which is called with
-        the server's time, in milliseconds, until which somebody does.
         """
         if not self.available:
             answered(Gone(self._reason or "not reached yet"))
@@ -220,8 +223,15 @@ class Link:
     async def _exchange(self, asked: deque[_Question]) -> None:
         """Send and read; what is left afterwards needs a script that the server doesn't know."""
         until = int((asked[0].asked + _ON_THE_WAY * self._patience + self._ahead) * 1000)
-        commands = [one.command if isinstance(one.command, tuple) else one.command(until) for one in asked]
-        await self._send([*map(packed, commands)])
+        commands = []
+        for _ in range(len(asked)):
+            question = asked.popleft()
+            command = question.command if isinstance(question.command, tuple) else question.command(until)
+            if command is not None:
+                commands.append(command)
+                asked.append(question)
+        if commands:
+            await self._send([*map(packed, commands)])
         for _ in range(len(asked)):
             answer = await self._answer()
             if isinstance(answer, exceptions.NoScriptError):

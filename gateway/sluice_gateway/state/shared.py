@@ -137,7 +137,9 @@ class SharedStore:
         command = functools.partial(self._command, question)
         self._link.ask(command, functools.partial(self._answered, question), question.asked)
 
-    def _command(self, question: _Question, until: int) -> Command:
+    def _command(self, question: _Question, until: int) -> Command | None:
+        if question.answer.done():  # whoever asked has left
+            return None
         return self._counters.reserve(question.charges, question.leases, self._link.now(), until)
 
     def _answered(self, question: _Question, said: Any) -> None:
@@ -146,7 +148,8 @@ class SharedStore:
         if not isinstance(said, Gone):
             self._link.heard(said[1])
             if said[0] == _ANOTHER_TIME:  # the server's clock has leapt, and we know it now
-                self._ask(question)
+                if not answer.done():
+                    self._ask(question)
                 return
             taken = self._counters.taken(charges, leases, said)
             if leases and isinstance(taken, Granted):

@@ -251,6 +251,19 @@ async def test_whoever_leaves_while_he_asks_takes_nothing(open_pod: Open) -> Non
         assert await remaining(pod.store, PLACES) == 2, turns
 
 
+async def test_whoever_leaves_before_he_could_ask_is_not_asked_for(open_pod: Open) -> None:
+    pod: State = await open_pod()
+    first = asyncio.create_task(pod.store.reserve([Charge(REQUESTS, 1)]))
+    while not pod.store._link._under_way:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(pod.store.reserve([Charge(REQUESTS, 1)]))  # it waits for the first one's answer
+    await asyncio.sleep(0)
+    second.cancel()
+    assert await remaining(pod.store, REQUESTS) == 2
+    assert (await first).levels[0].remaining == 2
+    assert second.cancelled()
+
+
 async def test_places_are_kept_as_long_as_they_are_held(open_pod: Open, redis_server: RedisServer, prefix: str) -> None:
     pod = await open_pod()
     held, ended = await granted(pod.store, Charge(PLACES, 1)), await granted(pod.store, Charge(PLACES, 1))
