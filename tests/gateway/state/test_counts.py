@@ -254,8 +254,9 @@ async def test_whoever_leaves_while_he_asks_takes_nothing(open_pod: Open) -> Non
 async def test_whoever_leaves_before_he_could_ask_is_not_asked_for(open_pod: Open) -> None:
     pod: State = await open_pod()
     first = asyncio.create_task(pod.store.reserve([Charge(REQUESTS, 1)]))
-    while not pod.store._link._under_way:
+    for _ in range(3):
         await asyncio.sleep(0)
+    assert pod.store._link._under_way
     second = asyncio.create_task(pod.store.reserve([Charge(REQUESTS, 1)]))  # it waits for the first one's answer
     await asyncio.sleep(0)
     second.cancel()
