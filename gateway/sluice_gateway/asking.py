@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, refusal
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.exchange import Exchange, Reply
 from sluice_gateway.images import Images
 from sluice_gateway.normal.parts import Source
-from sluice_gateway.providers.adapter import Fault, FaultKind, Guarded, ProviderFault, WireDefect
+from sluice_gateway.providers.adapter import GUARDED, Fault, FaultKind, ProviderFault, WireDefect
 from sluice_gateway.relay import Stream
 from sluice_gateway.routing.plan import Candidate
 from sluice_gateway.sse import BadEvent
@@ -17,10 +18,16 @@ from sluice_gateway.ways import Way, Whole, images_to_fetch, way_to
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of a whole, non-streamed answer: room for images and embeddings
 MAX_ERROR_BYTES = 64 * 1024
+NO_IMAGES: Mapping[str, Source] = {}
 LEAST_SECONDS = 0.001  # of a request's time, to begin anything in
 
-Heed = Callable[[Answer], None]
-"""Takes note of what an answer's head says of the provider's own limits."""
+
+class Heeds(Protocol):
+    """Takes note of what an answer's head says of the provider's own limits."""
+
+    def heed(self, answer: Answer, clock: Callable[[], float]) -> None:
+        """``clock`` gives seconds that only grow."""
+        ...
 
 
 class Asker:
@@ -41,22 +48,29 @@ class Asker:
         """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, AttemptFailed when
         it can't be asked now.
         """
-        call, provider = exchange.call, candidate.target.provider
-        images: Mapping[str, Source] = {}
+        fetch = candidate.target.provider.image_fetch
+        if not fetch.enabled or not (urls := images_to_fetch(candidate.target.provider, exchange.call)):
+            return self.ready(exchange, candidate)
         try:
-            if provider.image_fetch.enabled and (urls := images_to_fetch(provider, call)):
-                async with asyncio.timeout_at(deadline):
-                    images = await self._images.fetch(urls, provider.image_fetch)
-            with Guarded():
-                return way_to(provider, call, candidate.model, exchange.record.request_id, images)
+            async with asyncio.timeout_at(deadline):
+                images = await self._images.fetch(urls, fetch)
         except TimeoutError:
             fault = Fault(kind=FaultKind.TIMEOUT, status=504, message="the images did not come in the caller's time")
+            raise AttemptFailed(Attempt(candidate.label, fault, None, fault.message, 0.0)) from None
+        return self.ready(exchange, candidate, images)
+
+    def ready(self, exchange: Exchange, candidate: Candidate, images: Mapping[str, Source] = NO_IMAGES) -> Way | Whole:
+        """The same where no images are to be fetched, or after they were."""
+        provider, request_id = candidate.target.provider, exchange.record.request_id
+        try:
+            with GUARDED:
+                return way_to(provider, exchange.call, candidate.model, request_id, images)
         except WireDefect as error:
             fault, exchange.record.defect = _broken(error), error.__cause__
         raise AttemptFailed(Attempt(candidate.label, fault, None, fault.message, 0.0))
 
     async def ask(
-        self, exchange: Exchange, candidate: Candidate, way: Way, deadline: float | None, heed: Heed
+        self, exchange: Exchange, candidate: Candidate, way: Way, deadline: float | None, heeds: Heeds
     ) -> Reply | None:
         """Ask a candidate, and relay what it answers; None when that was streamed. Raises AttemptFailed when another
         may serve, CallerError when none would.
@@ -67,7 +81,7 @@ class Asker:
         answer = None
         try:
             answer = await target.provider.upstream.send(way.endpoint, way.body, timeouts, headers)
-            heed(answer)
+            heeds.heed(answer, self._clock)
             return await self._relay(exchange, candidate, way, answer)
         except UpstreamError as error:
             fault = _fault(error)
@@ -105,7 +119,7 @@ class Asker:
             record.provider_request_id = provider.redact(theirs)
         if not 200 <= answer.status < 300:
             body = await _error_body(answer)
-            with Guarded():
+            with GUARDED:
                 raise ProviderFault(provider.wire.adapter.parse_error(answer.status, answer.header, body))
         if exchange.call.stream:
             passage = way.passage()
@@ -123,7 +137,7 @@ class Asker:
             return None
         body = await answer.read(MAX_ANSWER_BYTES)
         record.first_byte = self._clock()
-        with Guarded():
+        with GUARDED:
             whole = way.whole(body)
         record.usage = self._estimates.of_whole(candidate.target.kind, exchange.call, whole.body, whole.usage)
         return Reply(whole.body)

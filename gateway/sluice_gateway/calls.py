@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import re
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -47,8 +46,7 @@ class Shape(StrEnum):
 _WHOLE = frozenset({Shape.EMBEDDINGS, Shape.COUNT_TOKENS})  # their answers never stream, whatever a body says
 
 
-@dataclass(slots=True, eq=False)
-class Call:
+class Call(msgspec.Struct, eq=False):
     """One request body.
 
     ``model`` is the name that the caller asked for; ``document`` the parsed body, not to be changed. ``headers`` are
@@ -61,7 +59,7 @@ class Call:
     stream: bool
     shape: Shape = Shape.CHAT
     headers: tuple[tuple[str, str], ...] = ()
-    _place: tuple[int, int] | None = field(default=None, repr=False)
+    _place: tuple[int, int] | None = None
 
     def body_for(self, model: str) -> bytes:
         """The body with ``model`` as the name of the model, all other bytes as they came.

@@ -5,8 +5,9 @@ from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
+from sluice_gateway.exchange import Exchange
 from sluice_gateway.limits.contract import Used
-from sluice_gateway.limits.gate import Gates, Pass
+from sluice_gateway.limits.gate import Gate, Gates, Pass
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.resilience.breaker import Breaker, State
@@ -21,6 +22,7 @@ from sluice_gateway.upstream import Answer
 _LONGEST_PAUSE = 60.0
 """Seconds, whatever a provider asks for: another pod's key or a new minute may have changed it."""
 _MOST_PAUSES = 4096
+_NOTHING = Used()
 
 
 class Closed(Exception):
@@ -40,6 +42,28 @@ class Entry(NamedTuple):
     entered: int
     place: Pass
     asked: float
+
+    def heed(self, answer: Answer, clock: Callable[[], float]) -> None:
+        """An answer's head has come: what it says of the provider's own limits holds for ours too."""
+        gate = self.place.gate
+        if gate.silent and answer.status < 400:
+            gate.silent -= 1
+        else:
+            gate.heed(answer.header, clock(), self.model)
+
+
+class Asking(Protocol):
+    """Who asks for a place."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The request; its record says whose it is."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """What it may use, at most."""
+        ...
 
 
 class Health(Protocol):
@@ -90,14 +114,25 @@ class Fleet:
 
     def look(self, target: Target, model: str, tokens: int) -> Standing:
         """How a target stands now. Follows ``routing.standing.Look``."""
-        provider, now = target.provider, self._clock()
+        provider = target.provider
         breaker = self.breakers.find(provider.resource, model)
-        if breaker is not None and not breaker.at_rest:
+        gate = self.gates.of(provider)
+        at_rest = breaker is None or breaker.at_rest
+        if at_rest and gate.is_open and not self._pauses:
+            if why := self._health.healthy(provider.resource):
+                return Standing(doubtful=why)
+            return WELL
+        return self._look_closer(provider, model, tokens, None if at_rest else breaker, gate)
+
+    def _look_closer(
+        self, provider: Provider, model: str, tokens: int, breaker: Breaker | None, gate: Gate
+    ) -> Standing:
+        now = self._clock()
+        if breaker is not None:
             if (wait := breaker.wait(now)) > 0:
                 return Standing(closed=f"circuit breaker open for {wait:.0f} s", wait=wait)
             if breaker.is_doubtful(now):
                 return Standing(doubtful="another pod has found it failing, and a probe is under way")
-        gate = self.gates.of(provider)
         if not gate.is_open and (wait := gate.wait(tokens, now, model)) > 0:
             return Standing(full=f"the provider's limits have no room for {wait:.1f} s", wait=wait)
         if self._pauses and (wait := self._pauses.get((provider.resource, model), 0.0) - now) > 0:
@@ -110,12 +145,24 @@ class Fleet:
         """What a call is expected to take. Follows ``routing.standing.Expect``."""
         return self.figures.expected(target.provider.resource, model, self._clock())
 
-    async def enter(self, target: Target, model: str, consumer: str, tokens: int, until: float | None) -> Entry:
+    def step_in(self, target: Target, model: str, asking: Asking) -> Entry | None:
+        """Take a place where nobody needs to be asked or waited for; else None, and ``enter`` is the way. Raises
+        Closed.
+        """
+        gate = self.gates.of(target.provider)
+        place = gate.walk_in() if gate.is_open else gate.step_in(asking.tokens, model)
+        return None if place is None else self._admit(target, model, place)
+
+    async def enter(self, target: Target, model: str, asking: Asking, until: float | None) -> Entry:
         """Take a place, within the provider's limits: now, or by ``until``. Raises limits.gate.Full, Closed."""
-        provider = target.provider
-        gate = self.gates.of(provider)
-        place = gate.walk_in() if gate.is_open else await gate.enter(consumer, tokens, model, until=until)
-        now = self._clock()
+        gate = self.gates.of(target.provider)
+        if gate.is_open:
+            return self._admit(target, model, gate.walk_in())
+        place = await gate.enter(asking.exchange.record.consumer, asking.tokens, model, until=until)
+        return self._admit(target, model, place)
+
+    def _admit(self, target: Target, model: str, place: Pass) -> Entry:
+        provider, now = target.provider, self._clock()
         breaker = self.breakers.of(provider.resource, model, provider.breaker)
         entered = breaker.enter(now)
         if not entered:
@@ -134,7 +181,8 @@ class Fleet:
         took = None if first_byte is None else first_byte - entry.asked
         verdict = verdict_of(result, took, provider.breaker)
         entry.breaker.leave(verdict, now, entry.entered)
-        entry.place.leave(Used(usage.total if usage else 0))
+        place = entry.place
+        place.leave(_NOTHING if place.granted is None or usage is None else Used(usage.total))
         if result == SERVED:
             self._health.passed(provider.resource, now)
         elif result == FaultKind.KEY_REFUSED:
@@ -149,14 +197,6 @@ class Fleet:
             tokens=usage.completion if usage and result == SERVED else 0,
             stream=record.stream,
         )
-
-    def heed(self, entry: Entry, answer: Answer) -> None:
-        """An answer's head has come: what it says of the provider's own limits holds for ours too."""
-        gate = entry.place.gate
-        if gate.silent and answer.status < 400:
-            gate.silent -= 1
-        else:
-            gate.heed(answer.header, self._clock(), entry.model)
 
     def count(self, gauge: Gauge) -> None:
         """Put the number of breakers that are not closed into a metric, by provider and state."""

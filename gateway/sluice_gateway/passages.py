@@ -8,9 +8,7 @@ from sluice_gateway.dialects.dialect import ErrorWriter, StreamWriter, TellsFail
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.normal.answers import Counted, Delta, Ended, Finished
 from sluice_gateway.normal.usage import Usage
-from sluice_gateway.providers.adapter import Event, Guarded, ProviderFault
-
-_GUARDED = Guarded()
+from sluice_gateway.providers.adapter import GUARDED, Event, ProviderFault
 
 
 class Passage(Protocol):
@@ -102,7 +100,7 @@ class RelayedPassage(_Progress):
         """Read each event, and pass all on."""
         bare = 0
         events = sse.data_of(frames)
-        with _GUARDED:
+        with GUARDED:
             for data in events:
                 if (event := self._observe(data)) is not None:
                     self._note(event)
@@ -173,7 +171,7 @@ class TranslatedPassage(_Progress):
     def take(self, frames: bytes) -> bytes:
         """Translate each event."""
         self._written = written = []
-        with _GUARDED:
+        with GUARDED:
             for data in sse.data_of(frames):
                 deltas = self._parse(data, self._memory)
                 if deltas:

@@ -19,10 +19,11 @@ from sluice_gateway.hedging import Hedging
 from sluice_gateway.limits.contract import Granted, Refused, Store, Used
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Full
+from sluice_gateway.limits.of_route import RouteLimits
 from sluice_gateway.planning import Planner
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.resilience.succession import Turn
-from sluice_gateway.routing.explain import Planned, described
+from sluice_gateway.routing.explain import described
 from sluice_gateway.routing.plan import Candidate
 from sluice_gateway.routing.table import Route
 from sluice_gateway.telemetry.log import Logger
@@ -87,33 +88,32 @@ class Pipeline:
         record.route = route.label
         if self._explains:
             self._logger.debug("plan", request_id=record.request_id, route=route.label, **described(planned))
-        tokens = self._tokens(planned, exchange)
-        granted = await self._reserve(exchange, route, tokens) if route.limits is not None else None
+        trip = Trip(
+            exchange,
+            planned,
+            _deadline(exchange, route),
+            self._estimates.prompt,
+            now=self._clock(),
+            budgets=self._fleet.budgets,
+            chance=self._chance,
+        )
+        if route.limits is None:
+            return await self._serve(trip)
+        granted = await self._reserve(trip, route.limits)
         try:
-            now, deadline = self._clock(), _deadline(exchange, route)
-            budgets = self._fleet.budgets
-            trip = Trip(exchange, planned, deadline, tokens, now=now, budgets=budgets, chance=self._chance)
             return await self._serve(trip)
         finally:
-            if granted is not None:
-                self._store.settle(granted, Used((record.usage.total if record.usage else 0) + record.lost_tokens))
+            self._store.settle(granted, Used((record.usage.total if record.usage else 0) + record.lost_tokens))
 
-    def _tokens(self, planned: Planned, exchange: Exchange) -> int:
-        """What the request may use: its prompt, and the longest answer that it allows or lets expect."""
-        candidates, needs = planned.plan.candidates, planned.needs
-        prompt = self._estimates.prompt(candidates[0].target.kind, exchange.call) if candidates else needs.prompt_tokens
-        return prompt + needs.max_output
-
-    async def _reserve(self, exchange: Exchange, route: Route, tokens: int) -> Granted | None:
+    async def _reserve(self, trip: Trip, limits: RouteLimits) -> Granted:
         """Take what the request may use from the route's limits. Raises RateLimitExceeded, Overloaded."""
-        record, limits = exchange.record, route.limits
-        if limits is None:
-            return None
-        outcome = await self._store.reserve(limits.charges(record.consumer, tokens))
+        record = trip.exchange.record
+        charges = limits.charges(record.consumer, trip.tokens)
+        outcome = self._store.at_once(charges) or await self._store.reserve(charges)
         record.levels = outcome.levels
         if isinstance(outcome, Refused):
-            self._recorder.limited(route.label, outcome.limit.name)
-            raise limit_refusal(outcome, tokens)
+            self._recorder.limited(record.route, outcome.limit.name)
+            raise limit_refusal(outcome, trip.tokens)
         return outcome
 
     async def _serve(self, trip: Trip) -> Reply | None:
@@ -134,7 +134,10 @@ class Pipeline:
         """Give one target its turn; NEXT when another's has come. Raises CallerError when no other would serve."""
         candidate = turn.candidate
         try:
-            way = await self._asker.way(trip.exchange, candidate, trip.deadline)
+            if candidate.target.provider.image_fetch.enabled:
+                way = await self._asker.way(trip.exchange, candidate, trip.deadline)
+            else:
+                way = self._asker.ready(trip.exchange, candidate)
         except CallerError as error:
             trip.cannot(candidate, error)  # another target may be able to
             return NEXT
@@ -158,19 +161,15 @@ class Pipeline:
         """
         exchange, fleet, target = trip.exchange, self._fleet, candidate.target
         record = exchange.record
-        began = self._clock()
-        try:
-            entry = await fleet.enter(target, candidate.model, record.consumer, trip.tokens, queue)
-        finally:
-            trip.waited += self._clock() - began
+        entry = fleet.step_in(target, candidate.model, trip)
+        if entry is None:
+            entry = await self._enter(trip, candidate, queue)
         record.tries(candidate.label, target.kind)
         result: str = LEFT
         counted: str = ""
         retry_after = None
         try:
-            reply = await self._asker.ask(
-                exchange, candidate, way, trip.deadline, lambda answer: fleet.heed(entry, answer)
-            )
+            reply = await self._asker.ask(exchange, candidate, way, trip.deadline, entry)
             counted = record.code
             result = self._shown(trip, entry, _OF_CODES.get(counted, FaultKind.FAILED)) if counted else SERVED
             if result is SERVED and record.usage is not None and record.usage.completion:
@@ -188,6 +187,14 @@ class Pipeline:
         finally:
             self._recorder.attempt(target.kind, OUTRUN if trip.outrun else counted or result)
             fleet.leave(entry, result, record, retry_after)
+
+    async def _enter(self, trip: Trip, candidate: Candidate, queue: float | None) -> Entry:
+        """Take a place at a target; until ``queue``, in its provider's queue. Raises Full, Closed."""
+        began = self._clock()
+        try:
+            return await self._fleet.enter(candidate.target, candidate.model, trip, queue)
+        finally:
+            trip.waited += self._clock() - began
 
     def _shown(self, trip: Trip, entry: Entry, kind: FaultKind) -> str:
         """What a failure shows of its target: nothing, when the request's deadline left it less than its own time."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
+from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, GatewayError
 from sluice_gateway.exchange import Exchange, Reply
 from sluice_gateway.fleet import Closed
@@ -20,12 +21,14 @@ NEXT = Reply(b"")
 class Trip:
     """A planned request: what it may use, by when it must have ended, and which targets have not served so far.
 
-    Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``tokens``
-    are what it may use. ``outrun``: another attempt of the same request was faster than this one. ``waited``: seconds
-    in providers' lines so far.
+    Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``outrun``:
+    another attempt of the same request was faster than this one. ``waited``: seconds in providers' lines so far.
+    ``estimate`` gives the tokens of a prompt, by a target's kind.
     """
 
     __slots__ = (
+        "_estimate",
+        "_tokens",
         "attempts",
         "deadline",
         "exchange",
@@ -33,7 +36,6 @@ class Trip:
         "outrun",
         "planned",
         "succession",
-        "tokens",
         "unable",
         "waited",
     )
@@ -43,7 +45,7 @@ class Trip:
         exchange: Exchange,
         planned: Planned,
         deadline: float | None,
-        tokens: int,
+        estimate: Callable[[str, Call], int],
         *,
         now: float,
         budgets: RetryBudgets,
@@ -52,7 +54,8 @@ class Trip:
         self.exchange = exchange
         self.planned = planned
         self.deadline = deadline
-        self.tokens = tokens
+        self._estimate = estimate
+        self._tokens = -1
         self.attempts: list[Attempt] = []
         self.unable: CallerError | None = None
         self.outrun = False
@@ -60,6 +63,17 @@ class Trip:
         candidates = planned.plan.to_try()
         self.last = now + planned.match.route.longest_seconds if deadline is None else deadline
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
+
+    @property
+    def tokens(self) -> int:
+        """What it may use: its prompt, and the longest answer that it allows or lets expect."""
+        if self._tokens < 0:
+            candidates, needs = self.planned.plan.candidates, self.planned.needs
+            call, prompt = self.exchange.call, needs.prompt_tokens
+            if candidates:
+                prompt = self._estimate(candidates[0].target.kind, call)
+            self._tokens = prompt + needs.max_output
+        return self._tokens
 
     def note(self, attempt: Attempt) -> None:
         """A target did not serve."""

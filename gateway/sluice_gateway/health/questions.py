@@ -9,7 +9,7 @@ from sluice_gateway.errors import CallerError
 from sluice_gateway.health.history import Outcome, Result
 from sluice_gateway.normal.parts import Text
 from sluice_gateway.normal.requests import ChatRequest, Message
-from sluice_gateway.providers.adapter import Fault, FaultKind, Guarded, ProviderFault
+from sluice_gateway.providers.adapter import GUARDED, Fault, FaultKind, ProviderFault
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.sse import BadEvent
 from sluice_gateway.upstream import AnswerTooLarge, Endpoint, Timeouts, UpstreamError
@@ -90,11 +90,11 @@ async def _asked_model(provider: Provider, model: str) -> Outcome:
     """One chat of one token, on the way that callers' requests take."""
     wire = provider.wire
     try:
-        with Guarded():
+        with GUARDED:
             body = wire.adapter.build_request(_PING, provider.facts(model))
         status, answered, fault = await _exchange(provider, provider.endpoint(wire.chat, model), body)
         if fault is None:
-            with Guarded():
+            with GUARDED:
                 wire.adapter.parse_response(answered)
     except ProviderFault as error:
         fault, status = error.fault, error.fault.status
@@ -125,5 +125,5 @@ async def _exchange(provider: Provider, endpoint: Endpoint, body: bytes) -> tupl
         answer.close()
     if 200 <= answer.status < 300:
         return answer.status, answered, None
-    with Guarded():
+    with GUARDED:
         return answer.status, answered, provider.wire.adapter.parse_error(answer.status, answer.header, answered)

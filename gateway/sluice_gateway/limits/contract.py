@@ -88,6 +88,10 @@ class Refused(NamedTuple):
 class Store(Protocol):
     """Who keeps count."""
 
+    def at_once(self, charges: Sequence[Charge], /) -> Granted | Refused | None:
+        """What ``reserve`` would answer, where nobody else needs to be asked; else None, and nothing was taken."""
+        ...
+
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """Take all charges, of one holder and each of another limit, or none. Raises nothing; waits for at most its own
         time-out. A caller that is cancelled while it waits has taken nothing.

@@ -38,18 +38,18 @@ class Occupancy(NamedTuple):
 
 
 class Pass:
-    """A request's place at a provider, until it leaves."""
+    """A request's place at a provider, until it leaves. ``granted``: None where nothing is counted."""
 
-    __slots__ = ("_granted", "_leave", "gate")
+    __slots__ = ("_leave", "gate", "granted")
 
     def __init__(self, gate: "Gate", granted: Granted | None, leave: Callable[[Granted | None, Used], None]) -> None:
         self.gate = gate
-        self._granted = granted
+        self.granted = granted
         self._leave = leave
 
     def leave(self, used: Used) -> None:
         """The request has ended, and has used this. Once."""
-        self._leave(self._granted, used)
+        self._leave(self.granted, used)
 
 
 class Gate:
@@ -112,6 +112,24 @@ class Gate:
         """Take a place where nothing is counted: when the gate ``is_open``."""
         self._inside += 1
         return self._free
+
+    def step_in(self, tokens: int, model: str) -> Pass | None:
+        """Take a place where nobody needs to be asked or waited for; else None, and ``enter`` is the way."""
+        if self._line or model in self._lines:
+            return None
+        heard: Heard | None = self._heard.get(model)
+        granted: Granted | None = None
+        if heard is not None and heard.wait(tokens, self._clock()):
+            return None
+        if charges := self._charged(tokens):
+            answer = self._store.at_once(charges)
+            if not isinstance(answer, Granted):
+                return None
+            granted = answer
+        if heard is not None:
+            heard.take(tokens)
+        self._inside += 1
+        return Pass(self, granted, self._leave)
 
     async def enter(self, consumer: str, tokens: int, model: str, *, until: float | None) -> Pass:
         """Take a place: at once, or else, unless ``until`` is None, in line until then or for as long as the policy
@@ -203,11 +221,14 @@ class Gate:
             return wait
         return True
 
+    def _charged(self, tokens: int) -> tuple[Charge, ...]:
+        limit = self._tokens
+        if limit is None:
+            return self._charges
+        return (*self._charges, Charge(limit, min(limit.most, tokens)))
+
     async def _reserve(self, tokens: int) -> Granted | float:
-        charges = self._charges
-        if self._tokens is not None:
-            charges = (*charges, Charge(self._tokens, min(tokens, self._tokens.most)))
-        answer = await self._store.reserve(charges)
+        answer = await self._store.reserve(self._charged(tokens))
         if isinstance(answer, Granted):
             return answer
         wait = answer.retry_after or PLACE_WAIT
@@ -240,12 +261,14 @@ class Gates:
 
     def of(self, provider: Provider) -> Gate:
         """A provider's gate, which keeps to its policy."""
-        gate, policy = self._gates.get(provider.resource), provider.rate_limit
+        gate = self._gates.get(provider.resource)
+        if gate is not None and gate.policy is provider.rate_limit:
+            return gate
         if gate is None:
-            gate = Gate(provider.resource, policy, self._store, self._clock, self._sleep)
+            gate = Gate(provider.resource, provider.rate_limit, self._store, self._clock, self._sleep)
             self._gates[provider.resource] = gate
-        elif gate.policy is not policy:
-            gate.follow(policy)
+        else:
+            gate.follow(provider.rate_limit)
         return gate
 
     def keep(self, resources: Collection[str]) -> None:

@@ -163,6 +163,10 @@ class LocalStore:
         self._places: dict[_Name, int] = {}
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
+        """See ``at_once``."""
+        return self.at_once(charges)
+
+    def at_once(self, charges: Sequence[Charge]) -> Granted | Refused:
         """Take all charges, each of another limit, or none."""
         now, worst, short = self._clock(), 0.0, None
         counters = []

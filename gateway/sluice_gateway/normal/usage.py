@@ -38,6 +38,8 @@ class Usage(NamedTuple):
 
 def tokens(reported: object) -> int:
     """A count as a provider wrote it: negative, huge, fractional or absent ones become what they can mean."""
+    if type(reported) is int and 0 <= reported <= MOST_TOKENS:
+        return reported
     if isinstance(reported, bool) or not isinstance(reported, int | float) or reported != reported:
         return 0
     return int(min(max(reported, 0), MOST_TOKENS))

@@ -61,16 +61,18 @@ class WireDefect(BadEvent):
         super().__init__("the gateway failed at the provider's shape; its log says why")
 
 
-class Guarded:
-    """Around the code of a wire shape: all that it was not to raise is a WireDefect, so that a shape of the user's own
-    fails like a provider does, and another target may serve.
-    """
-
+class _Guarded:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, BadEvent | ProviderFault | GatewayError):
             raise WireDefect from error
+
+
+GUARDED = _Guarded()
+"""Around the code of a wire shape: all that it was not to raise is a WireDefect, so that a shape of the user's own
+fails like a provider does, and another target may serve.
+"""
 
 
 Policy = Literal["strict", "clamp", "drop"]

@@ -124,6 +124,8 @@ class Breaker:
         """Ask for leave to ask the target: 0 when it may not be asked, else what ``leave`` wants back. Takes a probe's
         place when half-open.
         """
+        if self._state is State.CLOSED and self._hand is None:
+            return self._era
         self._catch_up(now)
         if self._hand is not None:
             return 0 if self._hand is State.OPEN else self._era
@@ -139,10 +141,12 @@ class Breaker:
 
     def leave(self, verdict: Verdict, now: float, entered: int) -> State | None:
         """A request is over; ``entered`` is what ``enter`` gave. The new state, when it has changed."""
+        if self._state is State.CLOSED and self._hand is None:
+            return self._judge(verdict, now) if entered == self._era else None
         self._catch_up(now)
         if entered != self._era or self._hand is not None:
             return None
-        if self._state is State.CLOSED:
+        if self._state is State.CLOSED:  # again, since the time of a state by hand is over
             return self._judge(verdict, now)
         self._probes -= 1
         if verdict is Verdict.BAD:

@@ -23,7 +23,8 @@ _USUAL_SCORING = Scoring()
 class Target:
     """One place where a route's requests can go. ``model`` None stands for the requested name.
 
-    ``weight`` is its share under the strategy weighted; a lower ``priority`` comes first.
+    ``weight`` is its share under the strategy weighted; a lower ``priority`` comes first. ``kind`` is the label for
+    metrics: like ``label``, but with ``*`` for the requested name, which callers choose.
     """
 
     provider: Provider
@@ -31,15 +32,14 @@ class Target:
     timeouts: Timeouts
     weight: int = 1
     priority: int = 0
+    kind: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self.label("*"))  # read several times a request
 
     def label(self, requested: str) -> str:
         """``provider/model``, as headers, logs and errors show it."""
         return f"{self.provider.label}/{self.model or requested}"
-
-    @property
-    def kind(self) -> str:
-        """The label for metrics: like ``label``, but with ``*`` for the requested name, which callers choose."""
-        return f"{self.provider.label}/{self.model or '*'}"
 
 
 class Offers:

@@ -90,6 +90,9 @@ class SharedStore:
         """Whether the state Redis is there, as far as is known."""
         return self._link.available
 
+    def at_once(self, _charges: Sequence[Charge]) -> None:
+        """See ``Store``: the state Redis is always to be asked."""
+
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """Take all charges, of one holder, or none."""
         leases = tuple([f"{self._pod}:{next(self._ids)}" for one in charges if one.limit.unit is Unit.PLACES])

@@ -26,6 +26,7 @@ _NO_VERDICT = frozenset({LEFT, FaultKind.CALLER})  # say nothing of the target
 _FORGOTTEN = 0.01  # of an attempt: what weighs less was seen more than half an hour ago
 _MOST_TARGETS = 4096  # callers choose the models of targets that name none
 _DECAY = math.log(2) / HALF_LIFE
+_FADE_SECONDS = 0.05  # in which next to nothing fades: not worth the time at each attempt
 _UNHEALTHY_AFTER = 3  # failures in a row
 _GOOD_RATE = 0.95  # below it a target that serves is degraded
 
@@ -105,10 +106,24 @@ class _Sample(NamedTuple):
 
 
 class _Figures:
-    __slots__ = ("at", "attempts", "failures", "first_byte", "good", "per_token", "samples", "total", "wait", "weight")
+    """``at``: when the last attempt has ended; ``faded``: until when weights and evidence have faded."""
+
+    __slots__ = (
+        "at",
+        "attempts",
+        "faded",
+        "failures",
+        "first_byte",
+        "good",
+        "per_token",
+        "samples",
+        "total",
+        "wait",
+        "weight",
+    )
 
     def __init__(self, now: float) -> None:
-        self.at = now
+        self.at = self.faded = now
         self.weight = self.good = 0.0
         self.failures = self.attempts = 0
         self.wait, self.first_byte, self.per_token, self.total = _Mean(), _Mean(), _Mean(), _Mean()
@@ -116,7 +131,7 @@ class _Figures:
 
     def fade(self, now: float) -> None:
         kept = self.kept(now)
-        self.at = now
+        self.faded = now
         self.weight *= kept
         self.good *= kept
         self.wait.evidence *= kept
@@ -125,7 +140,7 @@ class _Figures:
         self.total.evidence *= kept
 
     def kept(self, now: float) -> float:
-        return math.exp((self.at - now) * _DECAY)
+        return math.exp((self.faded - now) * _DECAY)
 
 
 class TargetFigures:
@@ -157,7 +172,9 @@ class TargetFigures:
         if found is None:
             found = self._add(provider, model, now)
         else:
-            found.fade(now)
+            found.at = now
+            if now - found.faded >= _FADE_SECONDS:
+                found.fade(now)
         found.attempts += 1
         found.weight += 1
         if result != SERVED:

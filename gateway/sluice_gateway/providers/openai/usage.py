@@ -60,14 +60,18 @@ def counted(reported: Reported | None) -> Usage | None:
     prompt, completion = tokens(reported.prompt_tokens), tokens(reported.completion_tokens)
     if not prompt and not completion:
         return None
-    read, written = reported.prompt_tokens_details or _NONE, reported.completion_tokens_details or _NONE
+    read, written = reported.prompt_tokens_details, reported.completion_tokens_details
+    other = reported.prompt_cache_hit_tokens or reported.cached_tokens
+    if read is None and written is None:  # as most servers say it that are not OpenAI's own
+        return Usage(prompt, completion, tokens(other) if other else 0)
+    read, written = read or _NONE, written or _NONE
     reasoning = tokens(written.reasoning_tokens)
     if reasoning and reported.total_tokens == prompt + completion + reasoning:
         completion += reasoning
     return Usage(
         prompt=prompt,
         completion=completion,
-        cached=tokens(read.cached_tokens or reported.prompt_cache_hit_tokens or reported.cached_tokens),
+        cached=tokens(read.cached_tokens or other),
         reasoning=reasoning,
         cache_write=tokens(read.cache_write_tokens),
         audio_prompt=tokens(read.audio_tokens),
