@@ -46,7 +46,7 @@ class Webhook:
         self._endpoint = Endpoint("POST", url, _HEADERS)
         self._http = http
         self._logger = logger
-        self._sent, self._dropped = (metrics.alerts.child(result) for result in ("sent", "dropped"))
+        self._sent, self._dropped = (metrics.alerts.labels(result) for result in ("sent", "dropped"))
         self._source = dict(source)
         self._timeouts = Timeouts(connect=seconds, first_byte=seconds, idle=seconds, total=seconds)
         self._sleep = sleep

@@ -157,7 +157,7 @@ class Checks:
 
     def _note(self, watched: _Watched, check: Check) -> None:
         resource, history = watched.provider.resource, watched.history
-        self._metrics.health_checks.child(resource, check.result).inc()
+        self._metrics.health_checks.labels(resource, check.result).inc()
         was_unhealthy = history.state is State.UNHEALTHY
         if not history.note(check, watched.provider.health_check):
             return

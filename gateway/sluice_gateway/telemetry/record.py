@@ -118,16 +118,17 @@ class Recorder:
 
     def attempt(self, target: str, result: str) -> None:
         """Count a call to a provider."""
-        self._metrics.attempts.child(target, result).inc()
+        self._metrics.attempts[target, result] += 1
 
     def lost(self, route: str, target: str, usage: Usage) -> None:
         """Count what an attempt has used that did not become the answer."""
-        self._metrics.prompt_tokens.child(route, target).inc(usage.prompt)
-        self._metrics.completion_tokens.child(route, target).inc(usage.completion)
+        tokens = self._metrics.tokens
+        tokens[route, target, "prompt"] += usage.prompt
+        tokens[route, target, "completion"] += usage.completion
 
     def limited(self, route: str, limit: str) -> None:
         """Count a request that a limit had no room for."""
-        self._metrics.limited.child(route, limit).inc()
+        self._metrics.limited[route, limit] += 1
 
     def write(self, record: Record, now: float) -> None:
         """Log and count a request that has ended at ``now``."""
@@ -164,10 +165,11 @@ class Recorder:
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind
-        metrics.requests.child(route, target, str(record.status), record.label).inc()
-        metrics.duration.child(route).observe(elapsed)
+        metrics.requests[route, target, str(record.status), record.label] += 1
+        metrics.duration[route].observe(elapsed)
         if first_byte is not None:
-            metrics.first_byte.child(route).observe(first_byte)
+            metrics.first_byte[route].observe(first_byte)
         if usage := record.usage:
-            metrics.prompt_tokens.child(route, target).inc(usage.prompt)
-            metrics.completion_tokens.child(route, target).inc(usage.completion)
+            tokens = metrics.tokens
+            tokens[route, target, "prompt"] += usage.prompt
+            tokens[route, target, "completion"] += usage.completion
