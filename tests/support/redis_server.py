@@ -30,7 +30,7 @@ PACKAGES = (
     *("libgcc-s1", "libsystemd0", "libcap2", "libzstd1", "zlib1g"),
 )
 RECIPE = "1"  # raise it to have it made anew
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 def programs_folder() -> Path:

@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ TOKENS = Limit(HOLDER, "tokens", Unit.TOKENS, 100_000, "day")
 PLACES = Limit(HOLDER, "places", Unit.PLACES, 10)
 CLOSED = Limit(HOLDER, "closed", Unit.REQUESTS, 1000, "day", closed=True)
 PATIENCE = 0.1
-SLACK = 0.2  # seconds: two busy cores may come late, which is not what is tested
+SLACK = 0.8  # seconds: two busy cores may come late, which is not what is tested
 
 
 @pytest.fixture
@@ -52,6 +54,23 @@ async def counted(store: SharedStore, limit: Limit) -> int:
     return limit.most - answer.levels[0].remaining
 
 
+@contextmanager
+def impatient(store: SharedStore) -> Iterator[None]:
+    """While the server is away: one that is there must not be missed because the machine is busy."""
+    link = store._link
+    patience, link._patience = link._patience, PATIENCE
+    yield
+    link._patience = patience
+
+
+def at_once(asking: Coroutine[Any, Any, Granted | Refused]) -> Granted | Refused:
+    """An answer that is not waited for."""
+    with pytest.raises(StopIteration) as done:
+        asking.send(None)
+    answer: Granted | Refused = done.value.value
+    return answer
+
+
 async def timed(asking: Awaitable[Granted | Refused]) -> tuple[Granted | Refused, float]:
     started = time.perf_counter()
     return await asking, time.perf_counter() - started
@@ -74,18 +93,16 @@ async def many(store: SharedStore, count: int) -> list[Granted]:
 async def test_a_server_that_stands_still_is_away_at_once_and_counted_for(
     redis_server: RedisServer, open_pod: Open, logs: Logs
 ) -> None:
-    store = (await open_pod(patience=PATIENCE)).store
+    store = (await open_pod()).store
     before = await many(store, 5)
-    with redis_server.stopped():
+    with redis_server.stopped(), impatient(store):
         answers = await asyncio.gather(*(timed(store.reserve([Charge(OPEN, 1)])) for _ in range(20)))
         assert all(isinstance(answer, Granted) for answer, _ in answers)
         assert max(seconds for _, seconds in answers) < PATIENCE + SLACK
         assert not store.available
-        later, seconds = await timed(store.reserve([Charge(OPEN, 1), Charge(TOKENS, 100)]))
-        assert seconds < PATIENCE
+        later = at_once(store.reserve([Charge(OPEN, 1), Charge(TOKENS, 100)]))
         assert isinstance(later, Granted)
-        refused, seconds = await timed(store.reserve([Charge(OPEN, 1), Charge(CLOSED, 1)]))
-        assert seconds < PATIENCE
+        refused = at_once(store.reserve([Charge(OPEN, 1), Charge(CLOSED, 1)]))
         assert isinstance(refused, Refused)
         assert (refused.limit, refused.away, refused.retry_after) == (CLOSED, True, 1.0)
         store.settle(later, Used(tokens=40))
@@ -106,11 +123,12 @@ async def test_a_server_that_stands_still_is_away_at_once_and_counted_for(
 
 async def test_whoever_was_late_to_ask_is_counted_for_at_once(open_pod: Open, logs: Logs) -> None:
     """The server carries nothing out that nobody waits for: it must not be asked for it again and again."""
-    store = (await open_pod(patience=PATIENCE)).store
-    asked = [asyncio.create_task(store.reserve([Charge(OPEN, 1), Charge(PLACES, 1)])) for _ in range(3)]
-    await asyncio.sleep(0)
-    be_busy(2 * PATIENCE)
-    answers = [await timed(one) for one in asked]
+    store = (await open_pod()).store
+    with impatient(store):
+        asked = [asyncio.create_task(store.reserve([Charge(OPEN, 1), Charge(PLACES, 1)])) for _ in range(3)]
+        await asyncio.sleep(0)
+        be_busy(2 * PATIENCE)
+        answers = [await timed(one) for one in asked]
     assert max(seconds for _, seconds in answers) < SLACK
     for answer, _ in answers:
         assert isinstance(answer, Granted)
@@ -123,9 +141,9 @@ async def test_whoever_was_late_to_ask_is_counted_for_at_once(open_pod: Open, lo
 async def test_a_settlement_without_an_answer_is_sent_again_and_counts_once(
     redis_server: RedisServer, open_pod: Open
 ) -> None:
-    store = (await open_pod(patience=PATIENCE)).store
+    store = (await open_pod()).store
     granted = await many(store, 3)
-    with redis_server.stopped():
+    with redis_server.stopped(), impatient(store):
         store.settle(granted[0], Used(tokens=10))  # it is in the server's inbox when it goes on
         await until(lambda: not store.available)
         store.settle(granted[1], Used(tokens=20))
@@ -134,8 +152,8 @@ async def test_a_settlement_without_an_answer_is_sent_again_and_counts_once(
 
 
 async def test_what_was_granted_here_is_settled_there(redis_server: RedisServer, open_pod: Open) -> None:
-    store = (await open_pod(patience=PATIENCE)).store
-    with redis_server.stopped():
+    store = (await open_pod()).store
+    with redis_server.stopped(), impatient(store):
         granted = await many(store, 4)
     await back(store)
     assert await counted(store, TOKENS) == 400
@@ -146,7 +164,7 @@ async def test_what_was_granted_here_is_settled_there(redis_server: RedisServer,
 
 
 async def test_places_outlive_a_server_that_forgot_them(redis_server: RedisServer, open_pod: Open) -> None:
-    store = (await open_pod(patience=PATIENCE)).store
+    store = (await open_pod()).store
     taken = [await store.reserve([Charge(PLACES, 1)]) for _ in range(2)]
     redis_server.kill()
     taken += [await store.reserve([Charge(PLACES, 1)]) for _ in range(3)]
@@ -165,7 +183,7 @@ async def test_places_outlive_a_server_that_forgot_them(redis_server: RedisServe
 async def test_a_server_that_was_killed_and_lost_all_is_told_what_was_used_meanwhile(
     redis_server: RedisServer, open_pod: Open, logs: Logs
 ) -> None:
-    pod = await open_pod(patience=PATIENCE)
+    pod = await open_pod()
     store, observed = pod.store, list[str]()
     pod.observers.append(observed.append)
     lost = await many(store, 7)
@@ -173,9 +191,7 @@ async def test_a_server_that_was_killed_and_lost_all_is_told_what_was_used_meanw
     granted = await many(store, 9)
     assert len(granted) == 9
     assert not store.available
-    refused, seconds = await timed(store.reserve([Charge(CLOSED, 1)]))
-    assert isinstance(refused, Refused)
-    assert seconds < PATIENCE
+    assert isinstance(at_once(store.reserve([Charge(CLOSED, 1)])), Refused)
     redis_server.start()
     await back(store)
     for one in lost + granted:

@@ -21,12 +21,12 @@ from tests.gateway.state.conftest import Logs
 from tests.support.redis_server import RedisServer, available_programs
 
 PROBE = "{sluice/default/gateway}probe"
-SLACK = 0.2
+SLACK = 2.0  # seconds: two busy cores may come late, which is not what is tested
 GREETING = b"$40\r\n" + b"a" * 40 + b"\r\n*2\r\n$10\r\n1800000000\r\n$1\r\n0\r\n+OK\r\n"
 """What a server says to a script, to the question for its time, and to a value."""
 
 
-def link_to(address: StateAddress, logger: Logger, patience: float = 0.1, **options: Any) -> Link:
+def link_to(address: StateAddress, logger: Logger, patience: float = 5.0, **options: Any) -> Link:
     return Link(address, (script("settle"),), PROBE, logger, patience=patience, **options)
 
 
@@ -74,7 +74,7 @@ def nobody() -> StateAddress:
 
 
 async def test_what_is_asked_at_the_same_time_shares_a_round_trip(redis_server: RedisServer, logs: Logs) -> None:
-    async with linked(redis_server.address, logs, patience=5) as link:
+    async with linked(redis_server.address, logs) as link:
         redis_server.call("CONFIG", "RESETSTAT")
         answers = await asyncio.gather(*(ask(link, "ECHO", str(number)) for number in range(100)))
         assert answers == [str(number).encode() for number in range(100)]
@@ -83,7 +83,7 @@ async def test_what_is_asked_at_the_same_time_shares_a_round_trip(redis_server: 
 
 
 async def test_what_is_asked_again_goes_ahead_in_the_order_of_time(redis_server: RedisServer, logs: Logs) -> None:
-    async with linked(redis_server.address, logs, patience=5) as link:
+    async with linked(redis_server.address, logs) as link:
         now = asyncio.get_running_loop().time()
         order: list[bytes] = []
         done = asyncio.Event()
@@ -105,14 +105,17 @@ async def test_it_knows_the_servers_time(redis_server: RedisServer, logs: Logs) 
         assert link.now() == pytest.approx(time.time() - 50, abs=0.1)
         until: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        carried_out = 0.9 * 5.0  # of the patience
 
         def command(milliseconds: int) -> tuple[str, str]:
             until.set_result(milliseconds)
             return "ECHO", "in time"
 
+        before = link.now()
         link.ask(command, answered.set_result)
+        after = link.now()
         assert await answered == b"in time"
-        assert await until == pytest.approx((link.now() + 0.09) * 1000, abs=40)
+        assert int((before + carried_out) * 1000) <= await until <= (after + carried_out) * 1000
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_away(logs: Logs) -> None:
@@ -166,7 +169,7 @@ async def test_whoever_asks_hears_that_it_went_away(
     logs: Logs, answer: bytes | None, reason: str, seconds: float
 ) -> None:
     answers = (GREETING,) if answer is None else (GREETING, answer)
-    async with says(*answers) as address, linked(address, logs) as link:
+    async with says(*answers) as address, linked(address, logs, patience=seconds or 5.0) as link:
         assert link.available
         started = time.perf_counter()
         asked = await asyncio.gather(*(ask(link, "PING") for _ in range(10)))
@@ -228,7 +231,7 @@ async def test_a_host_without_an_address_is_away(logs: Logs) -> None:
 
 
 async def test_who_waits_when_the_process_ends_hears_of_it(logs: Logs) -> None:
-    async with says(GREETING) as address, linked(address, logs, patience=5) as link:
+    async with says(GREETING) as address, linked(address, logs) as link:
         asked = [asyncio.create_task(ask(link, "PING")) for _ in range(3)]
         await asyncio.sleep(0.01)
         await link.close()

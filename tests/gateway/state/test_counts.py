@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ REQUESTS = Limit(HOLDER, "calls", Unit.REQUESTS, 3, "day")
 TOKENS = Limit(HOLDER, "tokens", Unit.TOKENS, 1000, "day", consumer="alice")
 PLACES = Limit(HOLDER, "streams", Unit.PLACES, 2)
 BUCKET = Limit(HOLDER, "flow", Unit.TOKENS, 6000)
+FLOW = 100.0  # a second
 
 
 @pytest.fixture
@@ -50,13 +52,22 @@ async def remaining(store: SharedStore, limit: Limit) -> int:
     return answer.levels[0].remaining
 
 
+def changing(value: float, since: float, per_second: float = -1.0) -> Any:
+    """Equals what was ``value`` at some time since then, and has changed at this pace; times are of a busy machine.
+
+    Redis rounds to milliseconds, and what is left of a bucket to whole tokens.
+    """
+    most = per_second * (time.time() - since)
+    return pytest.approx(value + most / 2, abs=abs(most) / 2 + max(0.002, abs(per_second) / 50))
+
+
 async def test_a_window_gives_what_it_holds_and_no_more(store: SharedStore) -> None:
     left = [(await granted(store, Charge(REQUESTS, 1))).levels[0].remaining for _ in range(3)]
     assert left == [2, 1, 0]
     no = await refused(store, Charge(REQUESTS, 1))
     _, end = bounds("day", "UTC", time.time())
     assert no.limit is REQUESTS
-    assert no.retry_after == pytest.approx(end - time.time(), abs=1)
+    assert no.retry_after == pytest.approx(end - time.time(), abs=5)
     assert no.levels[0].remaining == 0
     assert no.levels[0].reset == no.retry_after
     assert not no.away
@@ -112,7 +123,7 @@ async def test_a_window_that_is_over_is_neither_counted_nor_settled(
     redis_server.call("SET", key, f"{bounds('day', 'UTC', start - 1)[0]} 5 1000")
     late = await granted(store, Charge(TOKENS, 600))
     assert late.levels[0].remaining == 400
-    assert redis_server.call("PTTL", key) == pytest.approx((end - time.time()) * 1000, abs=1000)
+    assert redis_server.call("PTTL", key) == pytest.approx((end - time.time()) * 1000, abs=5000)
     value = redis_server.call("GET", key).decode().split()
     assert (value[0], value[2]) == (str(start), "600")
     redis_server.call("SET", key, f"{end} 7 50")  # the next has begun, and with it another count
@@ -131,7 +142,7 @@ async def test_a_clock_that_was_set_back_gives_no_window_twice(
     redis_server.call("SET", f"{prefix}tokens/tokens/day/UTC/alice", f"{end} 5 950")
     no = await refused(store, Charge(TOKENS, 51))
     assert no.levels[0].remaining == 50
-    assert no.levels[0].reset == pytest.approx(bounds("day", "UTC", end)[1] - time.time(), abs=1)
+    assert no.levels[0].reset == pytest.approx(bounds("day", "UTC", end)[1] - time.time(), abs=5)
 
 
 async def test_what_was_lost_is_not_given_back_from_what_others_use(
@@ -140,10 +151,11 @@ async def test_what_was_lost_is_not_given_back_from_what_others_use(
     lost = await granted(store, Charge(TOKENS, 500), Charge(BUCKET, 500))
     redis_server.call("DEL", f"{prefix}tokens/tokens/day/UTC/alice", f"{prefix}tokens/flow/")
     await asyncio.sleep(0.002)  # or the new count would begin within the same millisecond
+    since = time.time()
     await granted(store, Charge(TOKENS, 300), Charge(BUCKET, 5000))
     store.settle(lost, Used(tokens=0))
     assert await remaining(store, TOKENS) == 700
-    assert await remaining(store, BUCKET) == pytest.approx(1000, abs=50)
+    assert await remaining(store, BUCKET) == changing(1000, since, FLOW)
 
 
 async def test_more_than_was_reserved_counts_also_when_the_count_was_lost(
@@ -151,25 +163,26 @@ async def test_more_than_was_reserved_counts_also_when_the_count_was_lost(
 ) -> None:
     lost = await granted(store, Charge(TOKENS, 500), Charge(BUCKET, 500))
     redis_server.call("DEL", f"{prefix}tokens/tokens/day/UTC/alice", f"{prefix}tokens/flow/")
+    since = time.time()
     store.settle(lost, Used(tokens=700))
     assert await remaining(store, TOKENS) == 800
-    assert await remaining(store, BUCKET) == pytest.approx(5800, abs=50)
+    assert await remaining(store, BUCKET) == changing(5800, since, FLOW)
 
 
 async def test_a_bucket_fills_as_time_goes_by(store: SharedStore, redis_server: RedisServer, prefix: str) -> None:
-    key = f"{prefix}tokens/flow/"
+    key, since = f"{prefix}tokens/flow/", time.time()
     await granted(store, Charge(BUCKET, 6000))
     no = await refused(store, Charge(BUCKET, 600))
-    assert no.retry_after == pytest.approx(6.0, abs=0.1)
-    assert no.levels[0].reset == pytest.approx(60.0, abs=0.1)
+    assert no.retry_after == changing(6.0, since)
+    assert no.levels[0].reset == changing(60.0, since)
     began, taken, at = map(int, redis_server.call("GET", key).split())
     assert taken == 6000 * 60_000
-    assert redis_server.call("PTTL", key) == pytest.approx(60_000, abs=500)
+    assert redis_server.call("PTTL", key) / 1000 == changing(60.0, since)
     redis_server.call("SET", key, f"{began} {taken} {at - 30_000}")  # half a minute ago
     half = await granted(store, Charge(BUCKET, 2900))
-    assert half.levels[0].remaining == pytest.approx(100, abs=20)
-    assert half.levels[0].reset == pytest.approx(59.0, abs=0.2)
-    assert (await refused(store, Charge(BUCKET, 200))).retry_after == pytest.approx(1.0, abs=0.2)
+    assert half.levels[0].remaining == changing(100, since, FLOW)
+    assert half.levels[0].reset == changing(59.0, since)
+    assert (await refused(store, Charge(BUCKET, 5900))).retry_after == changing(58.0, since)
 
 
 async def test_a_bucket_that_was_full_in_between_has_nothing_to_give_back(
@@ -180,15 +193,17 @@ async def test_a_bucket_that_was_full_in_between_has_nothing_to_give_back(
     slow = await granted(store, Charge(BUCKET, 3000))
     began, taken, at = map(int, redis_server.call("GET", key).split())
     redis_server.call("SET", key, f"{began - 40_000} {taken} {at - 40_000}")
+    since = time.time()
     await granted(store, Charge(BUCKET, 3000))
     store.settle(slow, Used(tokens=0))
-    assert await remaining(store, BUCKET) == pytest.approx(3000, abs=30)
+    assert await remaining(store, BUCKET) == changing(3000, since, FLOW)
 
 
 async def test_a_bucket_owes_what_was_used_beyond_it(store: SharedStore) -> None:
+    since = time.time()
     store.settle(await granted(store, Charge(BUCKET, 6000)), Used(tokens=12_000))
     assert await remaining(store, BUCKET) == 0
-    assert (await refused(store, Charge(BUCKET, 60))).retry_after == pytest.approx(60.6, abs=0.2)
+    assert (await refused(store, Charge(BUCKET, 60))).retry_after == changing(60.6, since)
 
 
 async def test_places_are_given_back_and_taken_again(store: SharedStore) -> None:
@@ -205,15 +220,15 @@ async def test_places_of_a_pod_that_died_are_free_when_their_lease_ends(
     store: SharedStore, redis_server: RedisServer, prefix: str
 ) -> None:
     key = f"{prefix}concurrent/streams/"
-    now = time.time() * 1000
-    redis_server.call("ZADD", key, int(now - 1), "dead:1", int(now + 50_000), "other:1")
+    since = time.time()
+    redis_server.call("ZADD", key, int(since * 1000 - 1), "dead:1", int(since * 1000 + 50_000), "other:1")
     one = await granted(store, Charge(PLACES, 1))
     assert one.levels[0].remaining == 0
     leases = dict(redis_server.call("ZRANGE", key, 0, -1, "WITHSCORES"))
     assert len(leases) == 2
     assert b"dead:1" not in leases
-    assert redis_server.call("PTTL", key) == pytest.approx(60_000, abs=500)
-    assert max(map(float, leases.values())) == pytest.approx(now + 60_000, abs=1000)
+    assert redis_server.call("PTTL", key) / 1000 == changing(60.0, since)
+    assert max(map(float, leases.values())) / 1000 - since == changing(60.0, since, 1.0)
 
 
 async def test_numbers_stay_whole_however_large(store: SharedStore) -> None:
@@ -270,22 +285,23 @@ async def test_places_are_kept_as_long_as_they_are_held(open_pod: Open, redis_se
     held, ended = await granted(pod.store, Charge(PLACES, 1)), await granted(pod.store, Charge(PLACES, 1))
     key = f"{prefix}concurrent/streams/"
     leases = redis_server.call("ZRANGE", key, 0, -1)
-    soon = int(time.time() * 1000) + 5000
+    since = time.time()
+    soon = int(since * 1000) + 5000
     redis_server.call("ZADD", key, *(word for lease in leases for word in (soon, lease)))
     pod.store.settle(ended, Used())
     pod.store._renew()  # as it does every 20 s
     assert await remaining(pod.store, PLACES) == 1
     ends = dict(redis_server.call("ZRANGE", key, 0, -1, "WITHSCORES"))
-    assert float(ends[leases[0]]) == pytest.approx(time.time() * 1000 + 60_000, abs=1000)
+    assert float(ends[leases[0]]) / 1000 - since == changing(60.0, since, 1.0)
     assert leases[1] not in ends
     pod.store.settle(held, Used())
     assert await remaining(pod.store, PLACES) == 2
 
 
-@pytest.mark.parametrize("seconds", [-50, -1, 3600 * 24 * 40])
+@pytest.mark.parametrize("seconds", [-50, -6, 3600 * 24 * 40])
 async def test_a_server_whose_clock_has_leapt_is_asked_again(open_pod: Open, logs: Logs, seconds: int) -> None:
     """What we think of its time is behind, or far ahead."""
-    pod = await open_pod(patience=1)
+    pod = await open_pod()
     pod.store._link.heard(int((time.time() + seconds) * 1000))
     taken = await granted(pod.store, Charge(TOKENS, 100), Charge(REQUESTS, 1))
     assert await remaining(pod.store, TOKENS) == 900

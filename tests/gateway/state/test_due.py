@@ -39,7 +39,7 @@ def test_what_takes_too_long_ends(run: Run) -> None:
         with pytest.raises(TimeoutError):
             async with Due(loop, started + 0.03):
                 await asyncio.Event().wait()
-        assert 0.029 <= loop.time() - started < 0.2
+        assert 0.029 <= loop.time() - started < 5
 
     run(test())
 
