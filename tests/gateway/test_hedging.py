@@ -22,7 +22,7 @@ from tests.support.upstream import Peer, Request, Script, ScriptedUpstream, json
 
 LEAST_SAMPLES = 20
 MISTAKE = json_answer({"error": {"message": "no"}}, 400)
-BROKEN = json_answer({"error": {"message": "boom"}}, 500)
+BROKEN = json_answer({"error": {"message": "boom"}}, 500, [("connection", "close")])
 
 
 def answer(words: str) -> bytes:
@@ -46,10 +46,18 @@ async def stalls(peer: Peer, _request: Request) -> None:
     await peer.stall()
 
 
-def after(seconds: float, said: bytes) -> Script:
+def once(due: asyncio.Event, said: bytes) -> Script:
     async def script(peer: Peer, _request: Request) -> None:
-        await peer.pace(seconds)
+        await due.wait()
         await peer.send(said)
+
+    return script
+
+
+def telling(asked: asyncio.Event, then: Script) -> Script:
+    async def script(peer: Peer, request: Request) -> None:
+        asked.set()
+        await then(peer, request)
 
     return script
 
@@ -73,8 +81,7 @@ async def two(
 
 async def test_the_second_answer_wins_and_the_first_question_is_taken_back() -> None:
     async with two(stalls, says(answer("second"))) as (sluice, first, _):
-        async with asyncio.timeout(3):
-            response, body = await sluice.post()
+        response, body = await sluice.post()
         await first.until(lambda: any(peer.closed.is_set() for peer in first.peers))
         *_, line = await sluice.logged(LEAST_SAMPLES + 1)
         metrics = await (await sluice.session.get(sluice.url + "/metrics")).text()
@@ -86,7 +93,8 @@ async def test_the_second_answer_wins_and_the_first_question_is_taken_back() -> 
 
 
 async def test_the_first_answer_wins_when_it_comes_first_after_all() -> None:
-    async with two(after(0.3, answer("late")), stalls) as (sluice, _, other):
+    asked = asyncio.Event()
+    async with two(once(asked, answer("late")), telling(asked, stalls)) as (sluice, _, other):
         response, body = await sluice.post()
         await other.until(lambda: other.open == 0)
     assert body["choices"][0]["message"]["content"] == "late"
@@ -95,13 +103,20 @@ async def test_the_first_answer_wins_when_it_comes_first_after_all() -> None:
 
 
 async def test_when_one_fails_the_other_is_waited_for() -> None:
-    async with two(after(0.3, BROKEN), after(0.6, answer("second"))) as (sluice, _, _other):
-        response, body = await sluice.post()
+    asked, failed = asyncio.Event(), asyncio.Event()
+    second = telling(asked, once(failed, answer("second")))
+    async with two(once(asked, BROKEN), second) as (sluice, first, _):
+        asking = asyncio.create_task(sluice.post())
+        await first.until(lambda: len(first.requests) > LEAST_SAMPLES and first.open == 0)  # it was heard to its end
+        assert not asking.done()
+        failed.set()
+        response, body = await asking
     assert (response.status, body["choices"][0]["message"]["content"]) == (200, "second")
 
 
 async def test_when_both_fail_the_caller_is_told_of_both() -> None:
-    async with two(after(0.3, BROKEN), says(BROKEN)) as (sluice, _, _other):
+    asked = asyncio.Event()
+    async with two(once(asked, BROKEN), telling(asked, says(BROKEN))) as (sluice, _, _other):
         response, body = await sluice.post()
     assert (response.status, body["error"]["code"]) == (503, "all_providers_failed")
     assert {one["target"] for one in body["error"]["attempts"]} == {"first/a", "second/b"}
@@ -159,10 +174,7 @@ async def test_nothing_is_left_behind_whenever_a_caller_leaves() -> None:
 async def test_an_answer_that_comes_at_the_same_time_is_paid_for_too() -> None:
     released = asyncio.Event()
 
-    async def held(peer: Peer, _request: Request) -> None:
-        await released.wait()
-        await peer.send(answer("at once"))
-
+    held = once(released, answer("at once"))
     async with two(held, held) as (sluice, _, other):
         asking = asyncio.create_task(sluice.post())
         await other.until(lambda: len(other.requests) == 1)
@@ -205,7 +217,11 @@ async def test_no_more_than_its_share_of_the_requests() -> None:
 
 
 async def test_nobody_is_raced_of_whom_little_is_known() -> None:
-    async with serve(after(0.3, answer("first"))) as first, serve(says(answer("second"))) as second:
+    async def slow(peer: Peer, _request: Request) -> None:
+        await peer.pace(0.3)
+        await peer.send(answer("first"))
+
+    async with serve(slow) as first, serve(says(answer("second"))) as second:
         targets = provider("first", first.url) + provider("second", second.url)
         async with gateway(targets + route("chat", "first/a", "second/b", hedging={"enabled": True})) as sluice:
             response, _ = await sluice.post()
