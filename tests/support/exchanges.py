@@ -6,7 +6,8 @@ from dataclasses import replace
 from sluice_gateway.upstream import Answer, Endpoint, Timeouts, Upstream
 from tests.support.upstream import ScriptedUpstream
 
-PATIENT = Timeouts(connect=5, first_byte=5, idle=5, total=10)
+# Longer than a test waits: what ends an exchange before is not one of these.
+PATIENT = Timeouts(connect=30, first_byte=30, idle=30, total=60)
 # Long enough for loopback on a busy machine when all goes well, short enough to wait for when not.
 SHORT = 0.05
 LIMIT = 1024 * 1024

@@ -15,6 +15,7 @@ from sluice_gateway.settings import Address, Settings
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
 from tests.support.loading import loaded, provider, route
+from tests.support.upstream import PATIENCE
 
 __all__ = [
     "CHAT",
@@ -58,7 +59,7 @@ class LogFile(io.BytesIO):
 
     async def has(self, text: str, count: int = 1) -> None:
         """Wait until ``text`` was logged so many times."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while self.getvalue().decode().count(text) < count:
                 self.news.clear()
                 await self.news.wait()
@@ -89,14 +90,14 @@ class RunningGateway:
 
     async def took(self, count: int) -> None:
         """Wait until it has taken so many events."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(self.taken) < count:
                 self.news.clear()
                 await self.news.wait()
 
     async def logged(self, count: int = 1) -> list[dict[str, Any]]:
         """The log lines of requests, once there are ``count``."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(lines := self._requests()) < count:
                 self.log_file.news.clear()
                 await self.log_file.news.wait()

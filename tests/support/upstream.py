@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 Headers = Sequence[tuple[str, str]]
-PATIENCE = 5.0
+PATIENCE = 10.0
+"""Seconds for what comes at once, unless the machine is very busy."""
 
 
 @dataclass(frozen=True)

@@ -286,7 +286,7 @@ async def test_a_caller_that_leaves_takes_the_providers_request_with_it() -> Non
         async with sluice.session.post(sluice.url + CHAT, json=STREAM) as response:
             await response.content.readuntil(b"\n\n")
             response.close()
-        await upstream.left(within=1)
+        await upstream.left()
         [line] = await sluice.logged()
     assert (line["status"], line["code"]) == (499, "client_left")
 
@@ -299,7 +299,7 @@ async def test_a_caller_that_leaves_before_the_answer_takes_the_request_with_it(
         asking = asyncio.create_task(sluice.post())
         await upstream.got(1)
         asking.cancel()
-        await upstream.left(within=1)
+        await upstream.left()
         assert (await sluice.logged())[0]["status"] == 499
 
 

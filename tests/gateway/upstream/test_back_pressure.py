@@ -67,7 +67,7 @@ async def test_idle_time_does_not_run_while_we_do_not_read(lean: LeanUpstream) -
 async def test_total_time_runs_even_so(lean: LeanUpstream) -> None:
     async with serve(flood) as upstream:
         reply = await send_and_pause(lean, upstream, patient(total=4 * SHORT))
-        await upstream.left(within=1)
+        await upstream.left()
         with pytest.raises(TotalTimeout):
             await reply.read(TOTAL)
 
@@ -123,7 +123,7 @@ async def test_cancelling_while_the_request_is_written_reaches_the_upstream(lean
         with pytest.raises(asyncio.CancelledError):
             await task
         cancelled.set()
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_an_early_answer_is_delivered_and_the_rest_of_the_request_is_not_sent(lean: LeanUpstream) -> None:
@@ -140,7 +140,7 @@ async def test_an_early_answer_is_delivered_and_the_rest_of_the_request_is_not_s
         assert (reply.status, await reply.read(LIMIT)) == (413, b"too much")
         assert not lean.occupancy()[endpoint(upstream).origin].idle
         delivered.set()
-        await upstream.left(within=1)
+        await upstream.left()
         assert len(upstream.peers[0].received) < len(LARGE)
 
 
@@ -175,7 +175,7 @@ async def test_an_early_answer_may_take_its_time(lean: LeanUpstream) -> None:
         reply = await send(lean, upstream, LARGE)
         started.set()
         assert await reply.read(LIMIT) == b"too much"
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_an_interim_answer_does_not_stop_the_request(lean: LeanUpstream) -> None:

@@ -74,4 +74,4 @@ async def test_whatever_happens_places_come_back_and_answers_are_not_mixed_up(se
         assert held.waiting == 0
         await client.close()
         assert client.occupancy()[endpoint(upstream).origin] == Occupancy(0, 0, 0)
-        await upstream.left(within=1)
+        await upstream.left()

@@ -112,7 +112,7 @@ async def test_the_limit_of_a_reader_counts_decoded_bytes(lean: LeanUpstream) ->
         reply = await send(lean, upstream)
         with pytest.raises(AnswerTooLarge):
             await reply.read(999)
-        await upstream.left(within=1)
+        await upstream.left()
     async with serve(says(answer(200, gzip.compress(b"ab" * 500), GZIP))) as upstream:
         assert await (await send(lean, upstream)).read(1000) == b"ab" * 500
 
@@ -136,7 +136,7 @@ async def test_another_coding_is_a_bad_answer_and_the_connection_dropped(lean: L
     async with serve(says_then_stalls(stream_head([("content-encoding", coding)]))) as upstream:
         with pytest.raises(BadAnswer, match="unknown content coding"):
             await send(lean, upstream)
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_two_coding_headers_are_two_codings(lean: LeanUpstream) -> None:

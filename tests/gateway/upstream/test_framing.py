@@ -71,7 +71,7 @@ async def test_a_bad_head_is_refused_and_the_connection_dropped(lean: LeanUpstre
     async with serve(says_then_stalls(BAD_HEADS[case])) as upstream:
         with pytest.raises(BadAnswer):
             await send(lean, upstream)
-        await upstream.left(within=1)
+        await upstream.left()
         assert len(upstream.requests) == 1
 
 
@@ -86,7 +86,7 @@ async def test_a_bad_head_is_refused_also_when_it_comes_byte_by_byte(lean: LeanU
     async with serve(script) as upstream:
         with pytest.raises(BadAnswer):
             await send(lean, upstream)
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 # More than what one read can hold and the parser then takes.
@@ -126,7 +126,7 @@ async def test_a_bad_chunk_is_refused_after_the_good_ones(lean: LeanUpstream, ca
         assert (await reply.chunk()).startswith(b"good")
         with pytest.raises(BadAnswer):
             await reply.read(LIMIT)
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 @pytest.mark.parametrize("extra", [OTHER, b"H", b"x", b"\0", OTHER[:20]])
@@ -165,7 +165,7 @@ async def test_what_comes_unasked_ends_an_idle_connection(lean: LeanUpstream, un
         if request.connection == 0:
             await upstream.until(lambda: bool(lean.occupancy()[target.origin].idle) or peer.closed.is_set())
             await peer.send(unasked)
-            await peer.until_closed(within=1)
+            await peer.until_closed()
 
     async with serve(script) as upstream:
         target = endpoint(upstream)
@@ -188,7 +188,7 @@ async def test_what_comes_unasked_before_the_first_request_ends_the_connection(l
     async with serve(script, greeting=greeting) as upstream:
         with pytest.raises(Exception, match=r"lost|not valid HTTP"):
             await send(lean, upstream)
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_a_head_of_exactly_the_limit_is_taken(lean: LeanUpstream) -> None:

@@ -163,7 +163,7 @@ async def test_an_unused_connection_is_closed_when_it_gets_old() -> None:
     client = LeanUpstream(idle_seconds=SHORT)
     async with serve(says(answer())) as upstream:
         await exchange(client, upstream)
-        await upstream.left(within=1)
+        await upstream.left()
         assert occupancy(client, upstream) == Occupancy(0, 0, 0)
         await exchange(client, upstream)
         assert [one.connection for one in upstream.requests] == [0, 1]
@@ -207,7 +207,7 @@ async def test_closing_refuses_who_waits_and_lets_finish_who_is_served(narrow: L
             await waiting
         gate.let(b"served")
         assert await served == b"served"
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_an_answer_that_nobody_has_read_yet_holds_no_connection(narrow: LeanUpstream) -> None:
@@ -220,7 +220,7 @@ async def test_an_answer_that_nobody_has_read_yet_holds_no_connection(narrow: Le
 async def test_an_answer_that_nobody_closes_ends_with_its_total_time(lean: LeanUpstream) -> None:
     async with serve(says_then_stalls(stream_head())) as upstream:
         await send(lean, upstream, timeouts=patient(total=SHORT))
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 @pytest.fixture

@@ -115,11 +115,11 @@ async def test_a_stall_is_raised(client: Upstream) -> None:
         reply = await send(client, upstream, timeouts=patient(idle=SHORT))
         with pytest.raises(IdleTimeout):
             await reply.relay(Sink())
-        await upstream.left(within=1)
+        await upstream.left()
         reply.close()
 
 
-async def test_cancelling_reaches_the_upstream_within_a_second(client: Upstream) -> None:
+async def test_cancelling_reaches_the_upstream(client: Upstream) -> None:
     sink = Sink()
     async with serve(says_then_stalls(stream_head() + chunk(b"data: 1\n\n"))) as upstream:
         reply = await send(client, upstream)
@@ -129,7 +129,7 @@ async def test_cancelling_reaches_the_upstream_within_a_second(client: Upstream)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await upstream.left(within=1)
+        await upstream.left()
         reply.close()
 
 
@@ -143,7 +143,7 @@ async def test_what_the_sink_raises_ends_the_relay(client: Upstream) -> None:
         with pytest.raises(ConnectionResetError):
             await reply.relay(Gone(slow=True))
         reply.close()
-        await upstream.left(within=1)
+        await upstream.left()
 
 
 async def test_a_sink_without_room_pauses_the_upstream(lean: LeanUpstream) -> None:
