@@ -5,7 +5,7 @@ never passed by more than the reservations under way were estimated too low.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
@@ -30,7 +30,7 @@ class Limit:
 
     ``span`` is the calendar window of ``zone`` in which ``most`` may be used; without one it is a bucket, which holds
     ``most`` when full and gains as much a minute, or the places of ``Unit.PLACES``. ``closed``: refuse while the
-    counters can't be read.
+    counters can't be read. ``key`` tells counts apart: a limit that only holds more or less goes on with its count.
     """
 
     holder: str
@@ -41,6 +41,14 @@ class Limit:
     zone: str = "UTC"
     consumer: str = ""
     closed: bool = False
+    key: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        parts = (self.holder, self.name, self.consumer, self.unit, self.span or "", self.zone if self.span else "")
+        object.__setattr__(self, "key", "\n".join(parts))  # looked up several times a request
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 class Charge(NamedTuple):
@@ -88,8 +96,10 @@ class Refused(NamedTuple):
 class Store(Protocol):
     """Who keeps count."""
 
-    def at_once(self, charges: Sequence[Charge], /) -> Granted | Refused | None:
-        """What ``reserve`` would answer, where nobody else needs to be asked; else None, and nothing was taken."""
+    def at_once(self, charges: Sequence[Charge], /, *, levels: bool = True) -> Granted | Refused | None:
+        """What ``reserve`` would answer, where nobody else needs to be asked; else None, and nothing was taken. Without
+        ``levels``, those may be left out.
+        """
         ...
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:

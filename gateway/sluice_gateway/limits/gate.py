@@ -122,7 +122,7 @@ class Gate:
         if heard is not None and heard.wait(tokens, self._clock()):
             return None
         if charges := self._charged(tokens):
-            answer = self._store.at_once(charges)
+            answer = self._store.at_once(charges, levels=False)
             if not isinstance(answer, Granted):
                 return None
             granted = answer

@@ -14,25 +14,37 @@ from collections.abc import Iterable
 
 from sluice_gateway.limits.contract import Level, Unit
 
-_UNITS = (Unit.REQUESTS, Unit.TOKENS)  # OpenAI has no header for what runs at the same time
+_REQUESTS, _TOKENS = Unit.REQUESTS, Unit.TOKENS  # OpenAI has no header for what runs at the same time
 
 
 def ratelimit_headers(levels: Iterable[Level]) -> list[tuple[str, str]]:
     """The headers for the tightest limit of each unit: the one with the least left, of several the last to be whole."""
-    tightest: dict[Unit, Level] = {}
+    requests: Level | None = None
+    tokens: Level | None = None
     for level in levels:
-        other = tightest.get(level.limit.unit)
-        if other is None or (level.remaining, -level.reset) < (other.remaining, -other.reset):
-            tightest[level.limit.unit] = level
+        unit = level.limit.unit
+        if unit is _REQUESTS:
+            requests = level if requests is None else _tighter(requests, level)
+        elif unit is _TOKENS:
+            tokens = level if tokens is None else _tighter(tokens, level)
     headers = []
-    for unit in _UNITS:
-        if (found := tightest.get(unit)) is not None:
-            headers += [
-                (f"x-ratelimit-limit-{unit}", str(found.limit.most)),
-                (f"x-ratelimit-remaining-{unit}", str(found.remaining)),
-                (f"x-ratelimit-reset-{unit}", duration(found.reset)),
-            ]
+    if requests is not None:
+        headers += [
+            ("x-ratelimit-limit-requests", str(requests.limit.most)),
+            ("x-ratelimit-remaining-requests", str(requests.remaining)),
+            ("x-ratelimit-reset-requests", duration(requests.reset)),
+        ]
+    if tokens is not None:
+        headers += [
+            ("x-ratelimit-limit-tokens", str(tokens.limit.most)),
+            ("x-ratelimit-remaining-tokens", str(tokens.remaining)),
+            ("x-ratelimit-reset-tokens", duration(tokens.reset)),
+        ]
     return headers
+
+
+def _tighter(one: Level, other: Level) -> Level:
+    return other if (other.remaining, -other.reset) < (one.remaining, -one.reset) else one
 
 
 def duration(seconds: float) -> str:

@@ -14,9 +14,8 @@ FILL_SECONDS = 60.0
 
 _GRAIN = 0.001  # of a unit: what division leaves over; all amounts are whole
 _SET_BACK = 60.0  # seconds that the clock may be set back without giving a window twice
-_FEW_BUCKETS = 1024  # not worth looking for full ones
-
-_Name = tuple[str, str, str, Unit]
+_FEW = 1024  # counters: not worth looking for those that are of no use any more
+_PLACES, _TOKENS = Unit.PLACES, Unit.TOKENS  # members of an enum are slow to look up
 
 
 class Counted(NamedTuple):
@@ -31,14 +30,15 @@ class Counted(NamedTuple):
 
 
 class _Counter(Protocol):
-    """One limit's count. Whatever has gone out of use meanwhile may still be settled."""
+    """One limit's count, good ``since`` a time ``until`` another, in epoch seconds: then a new one takes its place.
+    Whatever has gone out of use meanwhile may still be settled.
+    """
 
-    def wait(self, charge: Charge, now: float) -> float:
-        """Seconds until there is room; 0 when there is, inf when there never will be."""
-        ...
+    since: float
+    until: float
 
-    def take(self, amount: int) -> None:
-        """Take it, right after ``wait``."""
+    def take(self, limit: Limit, amount: int, now: float) -> float:
+        """Take it, and return 0; or the seconds until there is room, inf when there never will be."""
         ...
 
     def correct(self, amount: int, now: float) -> None:
@@ -46,207 +46,196 @@ class _Counter(Protocol):
         ...
 
     def level(self, limit: Limit, now: float) -> Level:
-        """How full it is, right after ``wait``."""
+        """How full it is, right after ``take``."""
+        ...
+
+    def is_used(self, now: float) -> bool:
+        """Whether anything would be lost without it."""
         ...
 
 
 class _Places:
-    """Only places that are taken are kept."""
+    __slots__ = ("since", "taken", "until")
 
-    __slots__ = ("name", "taken")
+    def __init__(self) -> None:
+        self.since, self.until = -math.inf, math.inf
+        self.taken = 0
 
-    def __init__(self, taken: dict[_Name, int], name: _Name) -> None:
-        self.taken = taken
-        self.name = name
-
-    def wait(self, charge: Charge, now: float) -> float:
-        most = charge.limit.most
-        if self.taken.get(self.name, 0) + charge.amount <= most:
+    def take(self, limit: Limit, amount: int, _now: float) -> float:
+        if self.taken + amount <= limit.most:
+            self.taken += amount
             return 0.0
-        return PLACE_WAIT if charge.amount <= most else math.inf
+        return PLACE_WAIT if amount <= limit.most else math.inf
 
-    def take(self, amount: int) -> None:
-        self.taken[self.name] = self.taken.get(self.name, 0) + amount
+    def correct(self, amount: int, _now: float) -> None:
+        self.taken += amount
 
-    def correct(self, amount: int, now: float) -> None:
-        self.take(amount)
-        if not self.taken[self.name]:
-            del self.taken[self.name]
+    def level(self, limit: Limit, _now: float) -> Level:
+        return Level(limit, max(0, limit.most - self.taken), 0.0)
 
-    def level(self, limit: Limit, now: float) -> Level:
-        return Level(limit, max(0, limit.most - self.taken.get(self.name, 0)), 0.0)
+    def is_used(self, _now: float) -> bool:
+        return self.taken > 0
 
 
 class _InWindow:
-    __slots__ = ("count", "end", "limit")
+    __slots__ = ("count", "limit", "since", "start", "until")
 
-    def __init__(self, limit: Limit, end: int) -> None:
+    def __init__(self, limit: Limit, start: int, end: int) -> None:
         self.limit = limit
-        self.end = end
+        self.start = start
+        self.since, self.until = start - _SET_BACK, float(end)
         self.count = 0
 
-    def wait(self, charge: Charge, now: float) -> float:
-        if self.count + charge.amount <= charge.limit.most:
+    def take(self, limit: Limit, amount: int, now: float) -> float:
+        if self.count + amount <= limit.most:
+            self.count += amount
             return 0.0
-        return self.end - now if charge.amount <= charge.limit.most else math.inf
+        return self.until - now if amount <= limit.most else math.inf
 
-    def take(self, amount: int) -> None:
-        self.count += amount
-
-    def correct(self, amount: int, now: float) -> None:
+    def correct(self, amount: int, _now: float) -> None:
         self.count += amount
 
     def level(self, limit: Limit, now: float) -> Level:
-        return Level(limit, max(0, limit.most - self.count), self.end - now)
+        return Level(limit, max(0, limit.most - self.count), self.until - now)
+
+    def is_used(self, now: float) -> bool:
+        return now < self.until
 
 
 class _Bucket:
-    """``taken`` is what it lacks of being full, as it was ``at``. Once it is full, another takes its place: what was
-    taken from this one has come back then, and is not given back again.
+    """``taken`` is what it lacks of being full, as it was ``at``. It is good ``until`` it is full: what was taken from
+    it has come back then, and is not given back again.
     """
 
-    __slots__ = ("at", "limit", "taken")
+    __slots__ = ("at", "limit", "since", "taken", "until")
 
     def __init__(self, limit: Limit, now: float) -> None:
         self.limit = limit
+        self.since = -math.inf
+        self.at = self.until = now
         self.taken = 0.0
-        self.at = now
 
-    def fill(self, now: float) -> float:
-        """What is taken now. Time that a clock was set back brings nothing."""
-        if now > self.at:
-            self.taken = max(0.0, self.taken - (now - self.at) * self.limit.most / FILL_SECONDS)
-        self.at = now
-        return self.taken
-
-    def wait(self, charge: Charge, now: float) -> float:
-        most = charge.limit.most
-        lacking = self.fill(now) + charge.amount - most
-        if lacking <= _GRAIN:
-            return 0.0
-        return lacking * FILL_SECONDS / most if charge.amount <= most else math.inf
-
-    def take(self, amount: int) -> None:
+    def take(self, limit: Limit, amount: int, now: float) -> float:
+        self.correct(0, now)
+        self.limit, most = limit, limit.most
+        lacking = self.taken + amount - most
+        if lacking > _GRAIN:
+            return lacking * FILL_SECONDS / most if amount <= most else math.inf
         self.taken += amount
+        self.until = now + self.taken * FILL_SECONDS / most
+        return 0.0
 
     def correct(self, amount: int, now: float) -> None:
-        self.taken = max(0.0, self.fill(now) + amount)
+        taken, most = self.taken, self.limit.most
+        if now > self.at:  # time that a clock was set back brings nothing
+            taken = max(0.0, taken - (now - self.at) * most / FILL_SECONDS)
+        self.taken = max(0.0, taken + amount)
+        self.at = now
+        self.until = now + self.taken * FILL_SECONDS / most
 
-    def level(self, limit: Limit, now: float) -> Level:
+    def level(self, limit: Limit, _now: float) -> Level:
         left = limit.most - self.taken
         return Level(limit, int(left + _GRAIN) if left > 0 else 0, self.taken * FILL_SECONDS / limit.most)
 
+    def is_used(self, now: float) -> bool:
+        return now < self.until
 
-class _Window:
-    """The window of a zone that is open now, with the counts in it."""
-
-    __slots__ = ("counts", "end", "start")
-
-    def __init__(self, start: int, end: int) -> None:
-        self.start = start
-        self.end = end
-        self.counts: dict[_Name, _InWindow] = {}
+    def empty(self, now: float) -> None:
+        """All of it was counted elsewhere."""
+        self.taken, self.until = 0.0, now
 
 
 class LocalStore:
-    """Counts in memory; ``clock`` gives epoch seconds. A limit is known by its name: one whose ``most`` is changed goes
-    on from what was used.
-
-    What was counted in a window goes away with it, at once. What is settled after its window's end concerns nobody.
+    """Counts in memory; ``clock`` gives epoch seconds. A limit is known by its key: one whose ``most`` is changed goes
+    on from what was used. What is settled after its window's end concerns nobody.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._windows: dict[tuple[Span, str], _Window] = {}
-        self._buckets: dict[_Name, _Bucket] = {}
-        self._many_buckets = _FEW_BUCKETS
-        self._places: dict[_Name, int] = {}
+        self._counters: dict[str, _Counter] = {}
+        self._many = _FEW
+        self._bounds: dict[tuple[Span, str], tuple[int, int]] = {}
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """See ``at_once``."""
         return self.at_once(charges)
 
-    def at_once(self, charges: Sequence[Charge]) -> Granted | Refused:
+    def at_once(self, charges: Sequence[Charge], *, levels: bool = True) -> Granted | Refused:
         """Take all charges, each of another limit, or none."""
-        now, worst, short = self._clock(), 0.0, None
-        counters = []
-        for charge in charges:
-            counter = self._counter(charge.limit, now)
+        now, known = self._clock(), self._counters
+        counters: list[_Counter] = []
+        waits: list[float] = []
+        for limit, amount in charges:
+            counter = known.get(limit.key)
+            if counter is None or not counter.since <= now < counter.until:
+                counter = self._add(limit, now)
             counters.append(counter)
-            wait = counter.wait(charge, now)
-            if wait > worst:
-                worst, short = wait, charge.limit
-        if short is None:
-            for charge, counter in zip(charges, counters, strict=True):
-                counter.take(charge.amount)
-        levels = tuple([counter.level(charge.limit, now) for charge, counter in zip(charges, counters, strict=True)])
-        if short is not None:
-            return Refused(levels, short, worst if worst < math.inf else None)
-        return Granted(levels, tuple(charges), counters)
+            waits.append(counter.take(limit, amount, now))
+        if any(waits):
+            return _refused(charges, counters, waits, now)
+        said = (
+            [counter.level(charge[0], now) for charge, counter in zip(charges, counters, strict=True)] if levels else ()
+        )
+        return Granted(tuple(said), tuple(charges), counters)
 
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back. Once for each ``Granted``."""
         now = self._clock()
-        for charge, counter in zip(granted.charges, cast("list[_Counter]", granted.key), strict=True):
-            unit = charge.limit.unit
-            if unit is Unit.PLACES:
-                counter.correct(-charge.amount, now)
-            elif unit is Unit.TOKENS:
-                more = used.tokens - charge.amount
-                if more > 0 and charge.limit.span is None:
-                    self._bucket(charge.limit, now).correct(more, now)
-                else:
-                    counter.correct(more, now)
+        for (limit, amount), counter in zip(granted.charges, cast("list[_Counter]", granted.key), strict=True):
+            unit = limit.unit
+            if unit is _TOKENS:
+                more = used.tokens - amount
+                late = more > 0 and limit.span is None  # what its bucket lacked is taken from the one that there is now
+                (self._known(limit, now) if late else counter).correct(more, now)
+            elif unit is _PLACES:
+                counter.correct(-amount, now)
 
     def drain(self) -> list[Counted]:
         """All that was counted and not drained before, for another store to add; the counts begin anew. Places stay:
         they are given back here. What is settled later is in a later ``drain``.
         """
         now, drained = self._clock(), []
-        for window in self._windows.values():
-            if now < window.end:
-                for one in window.counts.values():
-                    drained.append(Counted(one.limit, window.start, one.count))
-                    one.count = 0
-        for bucket in self._buckets.values():
-            drained.append(Counted(bucket.limit, None, math.ceil(bucket.fill(now))))
-            bucket.taken = 0.0
+        for counter in self._counters.values():
+            if isinstance(counter, _InWindow):
+                if now < counter.until:
+                    drained.append(Counted(counter.limit, counter.start, counter.count))
+                    counter.count = 0
+            elif isinstance(counter, _Bucket):
+                counter.correct(0, now)
+                drained.append(Counted(counter.limit, None, math.ceil(counter.taken)))
+                counter.empty(now)
         return [counted for counted in drained if counted.amount]
 
-    def _counter(self, limit: Limit, now: float) -> _Counter:
-        if limit.unit is Unit.PLACES:
-            return _Places(self._places, _name(limit))
-        return self._bucket(limit, now) if limit.span is None else self._in_window(limit, limit.span, now)
+    def _known(self, limit: Limit, now: float) -> _Counter:
+        counter = self._counters.get(limit.key)
+        return counter if counter is not None and now < counter.until else self._add(limit, now)
 
-    def _in_window(self, limit: Limit, span: Span, now: float) -> _InWindow:
-        window = self._windows.get((span, limit.zone))
-        if window is None or not window.start - _SET_BACK <= now < window.end:
-            window = self._open(span, limit.zone, now)
-        name = _name(limit)
-        found = window.counts.get(name)
-        if found is None:
-            found = window.counts[name] = _InWindow(limit, window.end)
+    def _add(self, limit: Limit, now: float) -> _Counter:
+        if len(self._counters) >= self._many:
+            self._counters = {key: counter for key, counter in self._counters.items() if counter.is_used(now)}
+            self._many = max(_FEW, 2 * len(self._counters))
+        added: _Counter
+        if limit.unit is _PLACES:
+            added = _Places()
+        elif limit.span is None:
+            added = _Bucket(limit, now)
+        else:
+            added = _InWindow(limit, *self._window(limit.span, limit.zone, now))
+        self._counters[limit.key] = added
+        return added
+
+    def _window(self, span: Span, zone: str, now: float) -> tuple[int, int]:
+        found = self._bounds.get((span, zone))
+        if found is None or not found[0] - _SET_BACK <= now < found[1]:
+            found = self._bounds[span, zone] = bounds(span, zone, now)
         return found
 
-    def _open(self, span: Span, zone: str, now: float) -> _Window:
-        self._windows = {key: window for key, window in self._windows.items() if now < window.end}
-        opened = self._windows[span, zone] = _Window(*bounds(span, zone, now))
-        return opened
 
-    def _bucket(self, limit: Limit, now: float) -> _Bucket:
-        name = _name(limit)
-        found = self._buckets.get(name)
-        if found is None or not found.fill(now):
-            if len(self._buckets) >= self._many_buckets:
-                self._drop_full_buckets(now)
-            found = self._buckets[name] = _Bucket(limit, now)
-        found.limit = limit
-        return found
-
-    def _drop_full_buckets(self, now: float) -> None:
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.fill(now)}
-        self._many_buckets = max(_FEW_BUCKETS, 2 * len(self._buckets))
-
-
-def _name(limit: Limit) -> _Name:
-    return limit.holder, limit.name, limit.consumer, limit.unit
+def _refused(charges: Sequence[Charge], counters: Sequence[_Counter], waits: Sequence[float], now: float) -> Refused:
+    """Give back what was taken. The first of the longest waits says why."""
+    for (_, amount), counter, wait in zip(charges, counters, waits, strict=True):
+        if not wait:
+            counter.correct(-amount, now)
+    levels = [counter.level(charge[0], now) for charge, counter in zip(charges, counters, strict=True)]
+    worst = max(waits)
+    return Refused(tuple(levels), charges[waits.index(worst)].limit, worst if worst < math.inf else None)

@@ -90,7 +90,7 @@ class SharedStore:
         """Whether the state Redis is there, as far as is known."""
         return self._link.available
 
-    def at_once(self, _charges: Sequence[Charge]) -> None:
+    def at_once(self, _charges: Sequence[Charge], *, levels: bool = True) -> None:
         """See ``Store``: the state Redis is always to be asked."""
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:

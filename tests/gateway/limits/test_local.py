@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sluice_gateway.limits.contract import Charge, Level, Refused, Span, Unit, Used
+from sluice_gateway.limits.contract import Charge, Level, Limit, Refused, Span, Unit, Used
 from sluice_gateway.limits.local import PLACE_WAIT, Counted, LocalStore
 from tests.support.limits import NOON, Wall, left, limit, now, refused, take
 
@@ -291,22 +291,22 @@ class TestDraining:
 class TestMemory:
     """What is kept can be seen in the store itself only."""
 
-    def test_places_that_were_given_back_leave_nothing(self) -> None:
-        store = LocalStore(Wall())
-        for number in range(100):
-            store.settle(take(store, (replace(PLACES, consumer=str(number)), 1)), Used())
-            refused(store, (replace(PLACES, consumer=str(number)), 1), (PER_MINUTE, 101))
-        assert store._places == {}
-
-    def test_windows_that_are_over_go_away_when_another_begins(self) -> None:
+    @pytest.mark.parametrize("asked", [PER_MINUTE, BUCKET, PLACES], ids=["window", "bucket", "places"])
+    def test_counters_that_are_over_go_away_when_there_are_many(self, asked: Limit) -> None:
         wall = Wall()
         store = LocalStore(wall)
-        for number in range(100):
-            take(store, (replace(PER_MINUTE, consumer=str(number)), 1))
-            take(store, (limit(span="hour"), 1))
-        wall.now += 3600
+        held = take(store, (replace(PLACES, consumer="held"), 1))
+        for number in range(1022):
+            store.settle(take(store, (replace(asked, consumer=str(number)), 60 if asked is BUCKET else 1)), Used(60))
+        wall.now += 60
+        take(store, (limit(span="hour"), 1))
+        assert len(store._counters) == 1024
         take(store, (limit(span="day"), 1))
-        assert list(store._windows) == [("day", "UTC")]
+        assert len(store._counters) == 3
+        assert store._many == 1024
+        assert left(store, replace(PLACES, consumer="held")) == PLACES.most - 1
+        store.settle(held, Used())
+        assert left(store, replace(PLACES, consumer="held")) == PLACES.most
 
     def test_a_window_that_goes_on_stays_when_another_begins(self) -> None:
         wall = Wall()
@@ -322,16 +322,16 @@ class TestMemory:
         early = take(store, (replace(BUCKET, name="early"), 60))
         for number in range(1023):
             take(store, (replace(BUCKET, name=str(number)), 60))
-        assert len(store._buckets) == 1024
+        assert len(store._counters) == 1024
         wall.now += 30
         late = replace(BUCKET, name="late")
         take(store, (late, 60))
-        assert len(store._buckets) == 1025
-        assert store._many_buckets == 2048  # none was full: to look again at once would be for nothing
+        assert len(store._counters) == 1025
+        assert store._many == 2048  # none was full: to look again at once would be for nothing
         wall.now += 6
         for number in range(1024):
             left(store, replace(BUCKET, name=f"b{number}"))
-        assert len(store._buckets) < 1100
+        assert len(store._counters) < 1100
         assert left(store, late) == 50
         store.settle(early, Used(90))  # of a bucket that was dropped
         assert left(store, replace(BUCKET, name="early")) == 70
