@@ -119,9 +119,8 @@ class Fleet:
         gate = self.gates.of(provider)
         at_rest = breaker is None or breaker.at_rest
         if at_rest and gate.is_open and not self._pauses:
-            if why := self._health.healthy(provider.resource):
-                return Standing(doubtful=why)
-            return WELL
+            why = self._health.healthy(provider.resource)
+            return Standing(doubtful=why) if why else WELL
         return self._look_closer(provider, model, tokens, None if at_rest else breaker, gate)
 
     def _look_closer(

@@ -11,6 +11,7 @@ Read in OpenAI's guide "Rate limits", section "Rate limits in headers".
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 from sluice_gateway.limits.contract import Level, Unit
 
@@ -51,7 +52,12 @@ def duration(seconds: float) -> str:
     """A time as Go writes it, rounded up: whole seconds, below one second whole milliseconds."""
     if 0 < seconds <= 0.999:
         return f"{math.ceil(seconds * 1000)}ms"
-    minutes, rest = divmod(max(0, math.ceil(seconds)), 60)
+    return _whole(math.ceil(seconds)) if seconds > 0 else "0s"
+
+
+@lru_cache(maxsize=1024)
+def _whole(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
     if not minutes:
         return f"{rest}s"
     hours, minutes = divmod(minutes, 60)

@@ -129,9 +129,9 @@ class _Bucket:
         taken, most = self.taken, self.limit.most
         if now > self.at:  # time that a clock was set back brings nothing
             taken = max(0.0, taken - (now - self.at) * most / FILL_SECONDS)
-        self.taken = max(0.0, taken + amount)
         self.at = now
-        self.until = now + self.taken * FILL_SECONDS / most
+        self.taken = taken = max(0.0, taken + amount)
+        self.until = now + taken * FILL_SECONDS / most
 
     def level(self, limit: Limit, _now: float) -> Level:
         left = limit.most - self.taken
@@ -164,18 +164,16 @@ class LocalStore:
         """Take all charges, each of another limit, or none."""
         now, known = self._clock(), self._counters
         counters: list[_Counter] = []
-        waits: list[float] = []
+        said: list[Level] = []
         for limit, amount in charges:
             counter = known.get(limit.key)
             if counter is None or not counter.since <= now < counter.until:
                 counter = self._add(limit, now)
+            if counter.take(limit, amount, now):
+                return self._refused(charges, counters, now)
             counters.append(counter)
-            waits.append(counter.take(limit, amount, now))
-        if any(waits):
-            return _refused(charges, counters, waits, now)
-        said = (
-            [counter.level(charge[0], now) for charge, counter in zip(charges, counters, strict=True)] if levels else ()
-        )
+            if levels:
+                said.append(counter.level(limit, now))
         return Granted(tuple(said), tuple(charges), counters)
 
     def settle(self, granted: Granted, used: Used) -> None:
@@ -206,9 +204,26 @@ class LocalStore:
                 counter.empty(now)
         return [counted for counted in drained if counted.amount]
 
+    def _refused(self, charges: Sequence[Charge], taken: Sequence[_Counter], now: float) -> Refused:
+        """Give back what was ``taken`` of the first charges. The limit with the longest wait says why."""
+        for charge, counter in zip(charges, taken, strict=False):
+            counter.correct(-charge.amount, now)
+        worst, short, levels = 0.0, charges[0].limit, []
+        for limit, amount in charges:
+            counter = self._known(limit, now)
+            wait = counter.take(limit, amount, now)
+            if not wait:
+                counter.correct(-amount, now)
+            elif wait > worst:
+                worst, short = wait, limit
+            levels.append(counter.level(limit, now))
+        return Refused(tuple(levels), short, worst if worst < math.inf else None)
+
     def _known(self, limit: Limit, now: float) -> _Counter:
         counter = self._counters.get(limit.key)
-        return counter if counter is not None and now < counter.until else self._add(limit, now)
+        if counter is None or not counter.since <= now < counter.until:
+            return self._add(limit, now)
+        return counter
 
     def _add(self, limit: Limit, now: float) -> _Counter:
         if len(self._counters) >= self._many:
@@ -229,13 +244,3 @@ class LocalStore:
         if found is None or not found[0] - _SET_BACK <= now < found[1]:
             found = self._bounds[span, zone] = bounds(span, zone, now)
         return found
-
-
-def _refused(charges: Sequence[Charge], counters: Sequence[_Counter], waits: Sequence[float], now: float) -> Refused:
-    """Give back what was taken. The first of the longest waits says why."""
-    for (_, amount), counter, wait in zip(charges, counters, waits, strict=True):
-        if not wait:
-            counter.correct(-amount, now)
-    levels = [counter.level(charge[0], now) for charge, counter in zip(charges, counters, strict=True)]
-    worst = max(waits)
-    return Refused(tuple(levels), charges[waits.index(worst)].limit, worst if worst < math.inf else None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sluice_config.resources import model_route
 from sluice_gateway.limits.contract import Charge, Limit, Unit
 
+_TOKENS = Unit.TOKENS
 _MOST_CONSUMERS = 10_000  # kept in mind; one that is forgotten costs a few microseconds more, once
 
 
@@ -14,7 +15,7 @@ class RouteLimits:
     def __init__(self, holder: str, limits: Sequence[model_route.Limit]) -> None:
         self._holder = holder
         self._limits = limits
-        self._by_consumer: dict[str, tuple[Limit, ...]] = {}
+        self._by_consumer: dict[str, tuple[Charge, ...]] = {}
         self.counts_tokens = any(limit.tokens is not None for limit in limits)
 
     def charges(self, consumer: str, tokens: int) -> tuple[Charge, ...]:
@@ -24,10 +25,12 @@ class RouteLimits:
             if len(self._by_consumer) >= _MOST_CONSUMERS:
                 self._by_consumer.clear()
             found = self._by_consumer[consumer] = self._of(consumer)
-        return tuple([Charge(limit, tokens if limit.unit is Unit.TOKENS else 1) for limit in found])
+        if not self.counts_tokens:
+            return found
+        return tuple([one if one.limit.unit is not _TOKENS else Charge(one.limit, tokens) for one in found])
 
-    def _of(self, consumer: str) -> tuple[Limit, ...]:
-        return tuple(_limit(self._holder, limit, consumer) for limit in self._limits)
+    def _of(self, consumer: str) -> tuple[Charge, ...]:
+        return tuple(Charge(_limit(self._holder, limit, consumer), 1) for limit in self._limits)
 
 
 def _limit(holder: str, said: model_route.Limit, consumer: str) -> Limit:

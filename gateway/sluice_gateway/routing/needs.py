@@ -46,15 +46,16 @@ def needs_of(call: Call, ratio: float = 1.0, expected_output: int = PRIOR) -> Ne
     ``expected_output``: tokens of an answer when the caller sets no bound.
     """
     document, shape = call.document, call.shape
-    media = _Media()
+    media = _NO_MEDIA
     if _PARTED in call.body and (turns := document.get(_TURNS.get(shape, ""))).__class__ is list:
+        media = _Media()
         media.look_through(turns)
     prompt = ceil(((len(call.body) - media.bytes) / BYTES_A_TOKEN + media.tokens) * ratio)
     if shape in _WITHOUT_OUTPUT:
         most = likely = choices = 0
     else:
-        bound = _bound(document, shape)
-        most, likely = bound or expected_output, min(bound or expected_output, expected_output)
+        most = _bound(document, shape) or expected_output
+        likely = min(expected_output, most)
         choices = _choices(document, shape)
     plain = _TELLING.isdisjoint(document)
     return Needs(
@@ -163,6 +164,9 @@ class _Media:
         return size
 
 
+_NO_MEDIA = _Media()
+
+
 def _size(part: dict[str, Any]) -> int:
     """Bytes of a part that are in base64: the data of pictures, sound and files, in any shape."""
     size = 0
@@ -178,14 +182,14 @@ def _size(part: dict[str, Any]) -> int:
 def _bound(document: dict[str, Any], shape: Shape) -> int:
     """Tokens of one answer at most, as the caller says; 0 when it does not."""
     for name in _BOUNDS[shape]:
-        if bound := _count(document.get(name)):
+        if name in document and (bound := _count(document[name])):
             return bound
     return 0
 
 
 def _choices(document: dict[str, Any], shape: Shape) -> int:
     """How many answers are made: for each prompt of the older endpoint ``best_of``, of which ``n`` are given."""
-    wanted = max(1, _count(document.get("n")))
+    wanted = max(1, _count(document["n"])) if "n" in document else 1
     if shape is not Shape.COMPLETIONS:
         return wanted
     prompt = document.get("prompt")
