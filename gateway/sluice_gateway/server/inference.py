@@ -18,7 +18,8 @@ from sluice_gateway.in_flight import InFlight
 from sluice_gateway.pipeline import Pipeline
 from sluice_gateway.routing.table import RoutingTable
 from sluice_gateway.server.body import read_json_body
-from sluice_gateway.server.replies import JSON, StreamReply, deliver, error_reply, headers_of, json_reply
+from sluice_gateway.server.delivery import deliver
+from sluice_gateway.server.replies import JSON, StreamReply, error_reply, headers_of
 from sluice_gateway.telemetry.record import CLIENT_LEFT, LEFT, Record, Recorder
 
 # A random number a process and a counter: unique like a random number a request, without a system call for each.
@@ -103,10 +104,8 @@ class Inference:
             return client.response
         if reply is None:
             raise asyncio.CancelledError
-        response = json_reply(reply.body, headers_of(record, JSON, table))
-        if self.in_flight.draining:
-            response.force_close()
-        await deliver(response, request, self.stall_seconds)
+        headers, last = headers_of(record, JSON, table), self.in_flight.draining
+        response = await deliver(reply.body, headers, request, last=last, stall_seconds=self.stall_seconds)
         record.served()
         return response
 

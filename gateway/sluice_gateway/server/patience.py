@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable
 
+HIGH_WATER = 64 * 1024  # bytes that may wait for a slow caller: asyncio's own mark, at which its transport says so too
+
 
 class Patience:
     """Looks after one connection while something waits for its peer to read. Costs nothing when nobody waits.

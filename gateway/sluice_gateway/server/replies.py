@@ -1,30 +1,29 @@
-"""Replies to callers: whole ones, errors, and the caller's side of a stream."""
+"""Replies to callers: their headers, errors, and the caller's side of a stream."""
 
 import asyncio
+from collections.abc import Mapping, MutableMapping
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion11
-from multidict import CIMultiDict
 
 from sluice_gateway.dialects.dialect import ErrorWriter
 from sluice_gateway.dialects.openai_errors import OpenAIErrors
 from sluice_gateway.errors import GatewayError
 from sluice_gateway.limits.headers import ratelimit_headers
 from sluice_gateway.routing.table import RoutingTable
-from sluice_gateway.server.patience import Patience
+from sluice_gateway.server.patience import HIGH_WATER, Patience
 from sluice_gateway.telemetry.record import Record
 
 JSON = "application/json"
 _MESSAGES = "/v1/messages"  # whose clients look for the request's id in a header of Anthropic's name
 _OPENAI = OpenAIErrors()
-_HIGH_WATER = 64 * 1024  # bytes that may wait for a slow caller: asyncio's own mark, at which its transport says so too
 EVENTS = "text/event-stream; charset=utf-8"
 
 
-def headers_of(record: Record, kind: str, table: RoutingTable | None) -> CIMultiDict[str]:
+def headers_of(record: Record, kind: str, table: RoutingTable | None) -> dict[str, str]:
     """The headers of every reply to a request for a model, as far as they are known."""
-    headers = CIMultiDict({"content-type": kind, "server": "sluice", "x-request-id": record.request_id})
+    headers = {"content-type": kind, "server": "sluice", "x-request-id": record.request_id}
     if record.path.startswith(_MESSAGES):
         headers["request-id"] = record.request_id
     if record.route:
@@ -39,24 +38,12 @@ def headers_of(record: Record, kind: str, table: RoutingTable | None) -> CIMulti
     return headers
 
 
-def json_reply(body: bytes, headers: CIMultiDict[str], status: int = 200) -> web.Response:
+def json_reply(body: bytes, headers: Mapping[str, str], status: int = 200) -> web.Response:
     """A whole reply."""
     return web.Response(status=status, body=body, headers=headers)
 
 
-async def deliver(response: web.Response, request: web.BaseRequest, stall_seconds: float) -> None:
-    """Send a whole reply now, and see it off. Raises ConnectionError when the caller has left, or takes nothing."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError
-    await response.prepare(request)
-    if (response.content_length or 0) + transport.get_write_buffer_size() <= _HIGH_WATER:
-        await response.write_eof()  # by far the most common, and nothing to wait for
-    else:
-        await Patience(transport, stall_seconds).wait(response.write_eof())
-
-
-def error_reply(error: GatewayError, headers: CIMultiDict[str], writer: ErrorWriter = _OPENAI) -> web.Response:
+def error_reply(error: GatewayError, headers: MutableMapping[str, str], writer: ErrorWriter = _OPENAI) -> web.Response:
     """An error in the caller's shape."""
     headers.update(error.headers())
     return web.Response(status=error.status, body=writer.error(error), headers=headers)
@@ -103,7 +90,7 @@ class StreamReply:
         if transport.is_closing():
             return False
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-        return transport.get_write_buffer_size() <= _HIGH_WATER
+        return transport.get_write_buffer_size() <= HIGH_WATER
 
     async def drained(self) -> None:
         """Wait until the caller has taken enough. Raises ConnectionError when it has left, or takes nothing at all."""
