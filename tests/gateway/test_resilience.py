@@ -221,7 +221,7 @@ async def test_a_stream_that_the_callers_own_deadline_cuts_opens_no_breaker() ->
     async with serve(says_then_stalls(begun)) as slow:
         async with gateway(lone(slow, circuitBreaker={"failureThreshold": 1})) as sluice:
             for _ in range(2):
-                body, headers = HELLO | {"stream": True}, {"x-request-timeout-ms": "50"}
+                body, headers = HELLO | {"stream": True}, {"x-request-timeout-ms": "300"}
                 async with sluice.session.post(sluice.url + CHAT, json=body, headers=headers) as response:
                     assert '"code":"timeout"' in await response.text()
     assert len(slow.requests) == 2
