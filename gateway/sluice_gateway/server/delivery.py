@@ -43,7 +43,7 @@ class Sent(web.StreamResponse):
 async def deliver(
     body: bytes, headers: Mapping[str, str], request: web.BaseRequest, *, last: bool, stall_seconds: float
 ) -> Sent:
-    """Answer with 200, and see it off.
+    """Answer a request other than HEAD with 200, and see it off.
 
     ``headers``: values may come from anywhere, names are not checked. ``last``: the connection takes no more requests.
     Raises ConnectionError when the caller has left, or takes nothing; ValueError for a value with control characters.
@@ -54,16 +54,14 @@ async def deliver(
     if _CONTROL.search("".join(headers.values())):
         raise ValueError("a header's value has control characters")
     keep_alive = request.keep_alive and not last
-    version, lines = request.version, "\r\n".join(map(": ".join, headers.items()))
-    data = (
-        f"HTTP/{version[0]}.{version[1]} 200 OK\r\n{lines}\r\n"
-        f"Content-Length: {len(body)}\r\nDate: {_date(int(time()))}\r\n{_connection(version, keep_alive)}\r\n"
-    ).encode() + body
+    begin, end = _frame(request.version, keep_alive)
+    lines = "\r\n".join(map(": ".join, headers.items()))
+    more = f"Content-Length: {len(body)}\r\nDate: {_date(int(time()))}"
+    data = f"{begin}\r\n{lines}\r\n{more}\r\n{end}\r\n".encode() + body
     transport.write(data)
-    writer = request.writer
-    writer.output_size += len(data)  # so that whatever fails from here on is known to come behind an answer
+    request.writer.output_size = len(data)  # so that whatever fails from here on is known to come behind an answer
     if transport.get_write_buffer_size() > HIGH_WATER:
-        await Patience(transport, stall_seconds).wait(writer.drain())
+        await Patience(transport, stall_seconds).wait(request.writer.drain())
     return Sent(keep_alive=keep_alive)
 
 
@@ -73,8 +71,9 @@ def _date(second: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _connection(version: HttpVersion, keep_alive: bool) -> str:
-    """The header that says what the version does not do by itself (RFC 9112, 9.3)."""
+def _frame(version: HttpVersion, keep_alive: bool) -> tuple[str, str]:
+    """The first line of the head, and the last: it says what the version does not do by itself (RFC 9112, 9.3)."""
+    status = f"HTTP/{version.major}.{version.minor} 200 OK"
     if keep_alive:
-        return "Connection: keep-alive\r\n" if version == HttpVersion10 else ""
-    return "Connection: close\r\n" if version == HttpVersion11 else ""
+        return status, "Connection: keep-alive\r\n" if version == HttpVersion10 else ""
+    return status, "Connection: close\r\n" if version == HttpVersion11 else ""

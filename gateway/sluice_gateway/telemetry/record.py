@@ -165,7 +165,7 @@ class Recorder:
 
     def _count(self, record: Record, elapsed: float, first_byte: float | None) -> None:
         metrics, route, target = self._metrics, record.route, record.target_kind
-        metrics.requests[route, target, str(record.status), record.label] += 1
+        metrics.requests[route, target, f"{record.status}", record.label] += 1
         metrics.duration[route].observe(elapsed)
         if first_byte is not None:
             metrics.first_byte[route].observe(first_byte)

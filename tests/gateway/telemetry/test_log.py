@@ -64,6 +64,18 @@ def test_the_level_is_a_floor(level: str, count: int) -> None:
     assert [line["event"] for line in lines_of(file)[count:]] == ["request"] * (level in {"debug", "info"})
 
 
+def test_a_line_says_what_an_event_does() -> None:
+    file = io.BytesIO()
+    logger = make_logger(LineWriter(file))
+    logger.info("request")
+    logger.line(Line(event="request"))
+    [event, line] = lines_of(file)
+    for field in ("event", "level"):
+        assert event[field] == line[field]
+    assert datetime.fromisoformat(str(event["time"])) <= datetime.fromisoformat(str(line["time"]))
+    assert len(str(line["time"])) == len("2026-01-01T00:00:00.000000Z")
+
+
 def test_what_json_has_no_form_for_is_written_as_text() -> None:
     file = io.BytesIO()
     make_logger(LineWriter(file)).info("event", value=1j)
