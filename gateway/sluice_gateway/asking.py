@@ -13,6 +13,7 @@ from sluice_gateway.providers.adapter import GUARDED, Fault, FaultKind, Provider
 from sluice_gateway.relay import Stream
 from sluice_gateway.routing.plan import Candidate
 from sluice_gateway.sse import BadEvent
+from sluice_gateway.trip import Trip
 from sluice_gateway.upstream import Answer, AnswerTooLarge, Timeouts, UpstreamError, UpstreamTimeout
 from sluice_gateway.ways import Way, Whole, images_to_fetch, way_to
 
@@ -44,20 +45,24 @@ class Asker:
         self._clock = clock
         self._keepalive_seconds = keepalive_seconds
 
-    async def way(self, exchange: Exchange, candidate: Candidate, deadline: float | None) -> Way | Whole:
+    async def way(self, trip: Trip, candidate: Candidate) -> Way | Whole:
         """The request, ready for a candidate, or answered. Raises CallerError for what it can't do, AttemptFailed when
         it can't be asked now.
         """
         fetch = candidate.target.provider.image_fetch
-        if not fetch.enabled or not (urls := images_to_fetch(candidate.target.provider, exchange.call)):
-            return self.ready(exchange, candidate)
-        try:
-            async with asyncio.timeout_at(deadline):
-                images = await self._images.fetch(urls, fetch)
-        except TimeoutError:
-            fault = Fault(kind=FaultKind.TIMEOUT, status=504, message="the images did not come in the caller's time")
-            raise AttemptFailed(Attempt(candidate.label, fault, None, fault.message, 0.0)) from None
-        return self.ready(exchange, candidate, images)
+        if not fetch.enabled or not (urls := images_to_fetch(candidate.target.provider, trip.exchange.call)):
+            return self.ready(trip.exchange, candidate)
+        images = next((images for rules, images in trip.pictures if rules == fetch), None)
+        if images is None:
+            try:
+                async with asyncio.timeout_at(trip.deadline):
+                    images = await self._images.fetch(urls, fetch)
+            except TimeoutError:
+                why = "the images did not come in the caller's time"
+                fault = Fault(kind=FaultKind.TIMEOUT, status=504, message=why)
+                raise AttemptFailed(Attempt(candidate.label, fault, None, why, 0.0)) from None
+            trip.pictures = (*trip.pictures, (fetch, images))
+        return self.ready(trip.exchange, candidate, images)
 
     def ready(self, exchange: Exchange, candidate: Candidate, images: Mapping[str, Source] = NO_IMAGES) -> Way | Whole:
         """The same where no images are to be fetched, or after they were."""

@@ -7,7 +7,7 @@ the first has taken longer than most do, and for a few requests in a hundred at 
 import asyncio
 import copy
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from sluice_gateway.asking import Asker
 from sluice_gateway.attempts import AttemptFailed
@@ -72,6 +72,10 @@ class Hedging:
         self._attempt = attempt
         self._budgets: dict[str, RetryBudget] = {}
 
+    def keep(self, routes: Collection[str]) -> None:
+        """Forget the budgets of all other routes (``namespace/name``): they are gone."""
+        self._budgets = {route: budget for route, budget in self._budgets.items() if route in routes}
+
     def begins(self, trip: Trip) -> bool:
         """Whether the request is one that may have a second target beside its first."""
         return not trip.exchange.call.stream and not trip.attempts and len(trip.planned.plan.to_try()) > 1
@@ -103,7 +107,7 @@ class Hedging:
         if turn is None:
             return
         try:
-            way = await self._asker.way(trip.exchange, turn.candidate, trip.deadline)
+            way = await self._asker.way(trip, turn.candidate)
         except CallerError as error:
             trip.cannot(turn.candidate, error)
         except AttemptFailed as failed:

@@ -7,7 +7,7 @@ Stream and non-stream take the same path; nothing here knows the HTTP server in 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from sluice_gateway.asking import LEAST_SECONDS, Asker
 from sluice_gateway.attempts import AttemptFailed, limit_refusal
@@ -78,6 +78,11 @@ class Pipeline:
         self._chance = chance
         self._hedging = Hedging(asker, fleet.figures, recorder, clock, self._attempt)
 
+    def keep(self, routes: Collection[str]) -> None:
+        """After a new configuration: what is kept for routes (``namespace/name``) that are no more."""
+        self._planner.keep(routes)
+        self._hedging.keep(routes)
+
     async def serve(self, exchange: Exchange) -> Reply | None:
         """Answer a call; None when the answer has been streamed to the client. Raises GatewayError while nothing was
         sent.
@@ -135,7 +140,7 @@ class Pipeline:
         candidate = turn.candidate
         try:
             if candidate.target.provider.image_fetch.enabled:
-                way = await self._asker.way(trip.exchange, candidate, trip.deadline)
+                way = await self._asker.way(trip, candidate)
             else:
                 way = self._asker.ready(trip.exchange, candidate)
         except CallerError as error:

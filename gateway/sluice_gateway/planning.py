@@ -1,6 +1,6 @@
 """The plan of one request: what it needs, what is known of the targets now, and the strategy that holds for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from sluice_gateway.calls import Call
@@ -71,6 +71,11 @@ class Planner:
         if chosen == "round-robin":
             self._turns[route] = self._turns.get(route, 0) + 1
         return Planned(match, plan, needs)
+
+    def keep(self, routes: Collection[str]) -> None:
+        """Forget what is known of all other routes (``namespace/name``), and every order: it holds on to its table."""
+        self._turns = {route: turn for route, turn in self._turns.items() if route in routes}
+        self._kept.clear()
 
     def _by_scores(self, match: Match, call: Call, chosen: str, needs: Needs) -> Plan:
         """An order that was just made for another request of the kind: when all targets stood well then, and the first

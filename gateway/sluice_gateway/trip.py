@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+from sluice_config.resources.provider_policy import ImageFetch
 from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, GatewayError
 from sluice_gateway.exchange import Exchange, Reply
 from sluice_gateway.fleet import Closed
 from sluice_gateway.limits.gate import Full
+from sluice_gateway.normal.parts import Source
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.resilience.retries import RetryBudgets
 from sluice_gateway.resilience.succession import Succession
@@ -23,7 +25,7 @@ class Trip:
 
     Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``outrun``:
     another attempt of the same request was faster than this one. ``waited``: seconds in providers' lines so far.
-    ``estimate`` gives the tokens of a prompt, by a target's kind.
+    ``pictures`` were fetched already, by such rules. ``estimate`` gives the tokens of a prompt, by a target's kind.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Trip:
         "exchange",
         "last",
         "outrun",
+        "pictures",
         "planned",
         "succession",
         "unable",
@@ -60,6 +63,7 @@ class Trip:
         self.unable: CallerError | None = None
         self.outrun = False
         self.waited = 0.0
+        self.pictures: tuple[tuple[ImageFetch, dict[str, Source]], ...] = ()
         candidates = planned.plan.to_try()
         self.last = now + planned.match.route.longest_seconds if deadline is None else deadline
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)

@@ -156,6 +156,7 @@ def _app(around: _Around, known: _Known, configuration: Configuration, in_flight
         logger=around.logger,
         down=partial(_tell_down, around.alerts),
     )
+    configuration.followers.append(lambda table: pipeline.keep({route.label for route in table.routes}))
     serving = Serving(lambda: configuration.table)
     troubles = Troubles(serving, known.breakers, known.checks.described, clock)
     return App(

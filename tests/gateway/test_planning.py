@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gateway import CHAT, gateway, provider, route
+from tests.support.gateway import CHAT, gateway, loaded, provider, route
 
 SAID = [{"role": "user", "content": "Prove that there are infinitely many primes."}]
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -52,6 +52,10 @@ async def test_the_target_that_is_explained_to_serve_serves(strategy: str) -> No
 async def test_by_what_was_seen_the_target_serves_that_is_explained_before_or_after(strategy: str) -> None:
     """What was seen fades while the question is asked; who is best may change in between, and changes once."""
     async with gateway(TARGETS) as sluice:
+        nothing_said, in_turn = {"model": "chat", "prompt": "Hello"}, {"x-routing-strategy": "round-robin"}
+        asked_once = [await sluice.post(nothing_said, "/v1/completions", headers=in_turn) for _ in range(3)]
+        targets = {response.headers["x-sluice-target"] for response, _ in asked_once}
+        assert len(targets) == 3  # and so none of them is tried out now and then
         for shape, path, body in ASKED:
             asked = body | {"model": "chat"}
             for _ in range(3):
@@ -73,3 +77,14 @@ async def test_turns_are_explained_before_they_are_taken() -> None:
             explained.append(document["answer"].removeprefix("from "))
             served.append(response.headers["x-sluice-target"])
     assert explained == served == ["a/m", "b/m", "c/m", "a/m"]
+
+
+async def test_a_route_that_was_away_begins_with_its_first_target_again() -> None:
+    text = provider("a") + provider("b") + route("chat", "a/m", "b/m", strategy="round-robin")
+    served = []
+    async with gateway(text) as sluice:
+        for config in (text, provider("a"), text):
+            await sluice.send(loaded(config))
+            response, _ = await sluice.post({"model": "chat", "messages": SAID})
+            served.append(response.headers.get("x-sluice-target"))
+    assert served == ["a/m", None, "a/m"]
