@@ -6,8 +6,8 @@ from typing import NamedTuple, TypeVar
 
 from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit
 from sluice_gateway.limits.windows import bounds
-from sluice_gateway.state.connection import Command
 from sluice_gateway.state.scripts import script
+from sluice_gateway.state.wire import Command
 
 LEASE_SECONDS = 60
 """A place that nobody asks to keep for so long is free again: its pod is gone."""

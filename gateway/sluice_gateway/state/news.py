@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from redis import exceptions
+from redis.asyncio import Connection, SSLConnection
 
 from sluice_gateway.settings import StateAddress
 from sluice_gateway.state.connection import (
@@ -16,7 +17,6 @@ from sluice_gateway.state.connection import (
     Answered,
     Gone,
     Link,
-    connection_to,
 )
 from sluice_gateway.telemetry.log import DefectsLogged, Logger
 
@@ -205,3 +205,19 @@ class News:
         for callback in self._callbacks:
             with DefectsLogged(self._logger, "taking news of another pod"):
                 callback(told)
+
+
+def connection_to(address: StateAddress) -> Connection:
+    """A connection, not made yet. It has no time limits of its own and tries nothing twice."""
+    kind = SSLConnection if address.tls else Connection
+    return kind(
+        host=address.host,
+        port=address.port,
+        db=address.database,
+        username=address.username or None,
+        password=address.password or None,
+        protocol=2,
+        driver_info=None,
+        socket_timeout=None,
+        socket_connect_timeout=CONNECT_SECONDS,
+    )

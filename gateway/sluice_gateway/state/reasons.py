@@ -3,23 +3,21 @@
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 
-from redis import exceptions
+from sluice_gateway.state.wire import Complaint
 
 _OF_SYSTEM: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "connection refused"),
     (socket.gaierror, "its host name could not be resolved"),
     (ssl.SSLCertVerificationError, "its TLS certificate was not accepted"),
     (ssl.SSLError, "the TLS handshake failed"),
-    (exceptions.BusyLoadingError, "it is reading its data from disk"),
-    (exceptions.AuthenticationError, "it did not accept the password, or wants one"),
     (TimeoutError, "no answer in time"),
-    (exceptions.TimeoutError, "no answer in time"),
 )
 
-# Error codes of Redis that speak of the server rather than of the command. When a script meets one, Redis 6 has it in
-# the middle of its text.
+_NOT_LET_IN = "it did not accept the password, or wants one"
+
+# Words of Redis that speak of the server rather than of the command. Most are error codes. When a script meets one,
+# Redis 6 has it in the middle of its text.
 _OF_SERVER = {
     "OOM": "its memory is full",
     "READONLY": "it is a replica that may only be read",
@@ -31,41 +29,21 @@ _OF_SERVER = {
     "CLUSTERDOWN": "its cluster is down",
     "MOVED": "it is one of a cluster's servers, and not the one for our keys",
     "LOADING": "it is reading its data from disk",
-    "NOAUTH": "it wants a password",
+    "NOAUTH": _NOT_LET_IN,
+    "WRONGPASS": _NOT_LET_IN,
+    "ERR AUTH": _NOT_LET_IN,  # it has no password
 }
-_CODE = re.compile(rf"\b({'|'.join(_OF_SERVER)})\b")
-_CODES = {
-    exceptions.OutOfMemoryError: "OOM",
-    exceptions.ReadOnlyError: "READONLY",
-    exceptions.NoPermissionError: "NOPERM",
-    exceptions.MasterDownError: "MASTERDOWN",
-    exceptions.ClusterDownError: "CLUSTERDOWN",
-    exceptions.MovedError: "MOVED",
-}
+_WORD = re.compile(rf"\b({'|'.join(_OF_SERVER)})\b")
 
 
-def of_server(error: exceptions.ResponseError) -> str:
+def of_server(complaint: Complaint) -> str:
     """Why the server can take no command of this kind; "" when only this one command was at fault."""
-    code = _CODES.get(type(error))
-    if code is None and (found := _CODE.search(str(error))):
-        code = found[1]
-    return _OF_SERVER[code] if code else ""
+    found = _WORD.search(str(complaint))
+    return _OF_SERVER[found[1]] if found else ""
 
 
-def of_failure(error: BaseException) -> str:
+def of_failure(error: Exception | None) -> str:
     """Why a connection could not be made, or was lost."""
-    chain = list(_chain(error))
-    for one in chain:
-        if isinstance(one, exceptions.ResponseError) and (reason := of_server(one)):
-            return reason
-    for kind, reason in _OF_SYSTEM:
-        if any(isinstance(one, kind) for one in chain):
-            return reason
-    return "the connection was lost"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it came from: redis-py wraps the system's in its own."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    if isinstance(error, Complaint) and (reason := of_server(error)):
+        return reason
+    return next((reason for kind, reason in _OF_SYSTEM if isinstance(error, kind)), "the connection was lost")

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from sluice_gateway.limits.contract import Charge, Granted, Refused, Unit, Used
 from sluice_gateway.limits.local import LocalStore
-from sluice_gateway.state.connection import Answered, Command, Gone, Link, Unfit
+from sluice_gateway.state.connection import Answered, Gone, Link, Unfit
 from sluice_gateway.state.counters import LEASE_SECONDS, Counter, Counters, Mark, Settlement, Taken
+from sluice_gateway.state.wire import packed
 
 GATHER_SECONDS = 0.005
 """Settlements of so long go together: a hundred of them cost hardly more than one."""
@@ -140,10 +141,10 @@ class SharedStore:
         command = functools.partial(self._command, question)
         self._link.ask(command, functools.partial(self._answered, question), question.asked)
 
-    def _command(self, question: _Question, until: int) -> Command | None:
+    def _command(self, question: _Question, until: int) -> bytes | None:
         if question.answer.done():  # whoever asked has left
             return None
-        return self._counters.reserve(question.charges, question.leases, self._link.now(), until)
+        return packed(self._counters.reserve(question.charges, question.leases, self._link.now(), until))
 
     def _answered(self, question: _Question, said: Any) -> None:
         charges, leases, _, answer = question
@@ -209,7 +210,7 @@ class SharedStore:
         if self._gathering is None and self._link.available and (self._due or self._counted_here):
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._link.wake)
 
-    def _settlements(self) -> list[tuple[Command, Answered]]:
+    def _settlements(self) -> list[tuple[bytes, Answered]]:
         """What is owed, to be sent now: no more than a round trip bears. The link asks until nothing is left."""
         if self._gathering is not None:
             self._gathering.cancel()
@@ -230,11 +231,13 @@ class SharedStore:
                 self._unsent.append(number)
         if not self._unanswered:
             self._told_all.set()
-        now, told, sent = self._link.now(), 0, list[tuple[Command, Answered]]()
+        now, told, sent = self._link.now(), 0, list[tuple[bytes, Answered]]()
         while self._unsent and told < MOST_AT_ONCE:
             settlement = self._unanswered[number := self._unsent.popleft()]
             told += settlement.size
-            sent.append((self._counters.settle(number, settlement, now), functools.partial(self._told, number)))
+            sent.append((packed(self._counters.settle(number, settlement, now)), functools.partial(self._told, number)))
+        if self._unsent:
+            self._link.wake()
         return sent
 
     def _told(self, number: int, said: Any) -> None:

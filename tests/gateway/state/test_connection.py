@@ -14,8 +14,10 @@ import pytest
 import trustme
 
 from sluice_gateway.settings import StateAddress
-from sluice_gateway.state.connection import CONNECT_SECONDS, Gone, Link, connection_to
+from sluice_gateway.state.connection import CONNECT_SECONDS, Gone, Link
+from sluice_gateway.state.news import connection_to
 from sluice_gateway.state.scripts import script
+from sluice_gateway.state.wire import packed
 from sluice_gateway.telemetry.log import Logger
 from tests.gateway.state.conftest import Logs
 from tests.support.redis_server import RedisServer, available_programs
@@ -107,9 +109,9 @@ async def test_it_knows_the_servers_time(redis_server: RedisServer, logs: Logs) 
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         carried_out = 0.9 * 5.0  # of the patience
 
-        def command(milliseconds: int) -> tuple[str, str]:
+        def command(milliseconds: int) -> bytes:
             until.set_result(milliseconds)
-            return "ECHO", "in time"
+            return packed(("ECHO", "in time"))
 
         before = link.now()
         link.ask(command, answered.set_result)
@@ -177,6 +179,52 @@ async def test_whoever_asks_hears_that_it_went_away(
         assert all(isinstance(one, Gone) and str(one) == reason for one in asked)
         assert isinstance(await ask(link, "PING"), Gone)
     assert [(line["event"], line["reason"]) for line in logs.lines()] == [("state redis is away", reason)]
+
+
+async def test_each_round_trip_has_all_of_its_time(logs: Logs) -> None:
+    async with says(GREETING, b"+PONG\r\n") as address, linked(address, logs, patience=0.1) as link:
+        assert await ask(link, "PING") == b"PONG"
+        await asyncio.sleep(0.05)
+        started = time.perf_counter()
+        assert str(await ask(link, "PING")) == "no answer in time"
+        assert 0.1 <= time.perf_counter() - started < 0.1 + SLACK
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked(logs: Logs) -> None:
+    async with says(GREETING, b"+1\r\n", b"+2\r\n") as address, linked(address, logs, patience=5) as link:
+        for _ in range(2):
+            link.ask(lambda _: None, pytest.fail)
+        assert await ask(link, "PING") == b"1"
+        link.ask(lambda _: None, pytest.fail)
+        await asyncio.sleep(0.01)
+        assert await ask(link, "PING") == b"2"
+
+
+async def test_a_server_that_speaks_unasked_is_connected_to_anew(logs: Logs) -> None:
+    async with says(GREETING, b"+1\r\n+more\r\n") as address, linked(address, logs, patience=5) as link:
+        returned = asyncio.Event()
+        link.returned.append(returned.set)
+        for _ in range(2):
+            assert await ask(link, "PING") == b"1"
+            await asyncio.sleep(0.01)
+        assert returned.is_set()
+        assert link.available
+    assert logs.events() == []
+
+
+async def test_a_defect_of_ours_is_logged_and_nobody_waits_for_it(logs: Logs) -> None:
+    async def sleep(_: float) -> None:
+        await asyncio.Event().wait()
+
+    def defective(_: int) -> bytes:
+        raise ValueError
+
+    async with says(GREETING) as address, linked(address, logs, patience=5, sleep=sleep) as link:
+        heard: list[Any] = []
+        link.ask(defective, heard.append)
+        assert isinstance(await ask(link, "PING"), Gone)
+        assert isinstance(heard[0], Gone)
+    assert logs.events() == ["defect", "state redis is away"]
 
 
 async def test_a_wrong_password_is_not_shown(redis_server: RedisServer, logs: Logs) -> None:
