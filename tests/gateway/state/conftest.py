@@ -54,6 +54,8 @@ async def open_pod(redis_server: RedisServer, logs: Logs, gateway: str) -> Async
     async def open_(address: StateAddress | None = None, patience: float = 5.0) -> State:
         pods.append(State(address or redis_server.address, gateway, logs.logger, patience=patience))
         await pods[-1].start()
+        if pods[-1].store.available:  # what a pod asks by itself when it listens must not be on its way in a test
+            await pods[-1].news.hearing.wait()
         return pods[-1]
 
     yield open_
