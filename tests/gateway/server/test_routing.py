@@ -52,6 +52,8 @@ async def test_who_lacks_what_is_asked_is_not_asked() -> None:
 
 async def test_smart_reads_the_request() -> None:
     async with gateway(resources(strategy="smart")) as sluice:
+        asked = {await target(sluice, x_routing_strategy="round-robin") for _ in MODELS}
+        assert len(asked) == len(MODELS)  # and so none of them is tried out now and then
         assert await target(sluice) == "cheap"
         thoughtful = HELLO | {"messages": [{"role": "user", "content": "Prove it step by step."}]}
         assert await target(sluice, thoughtful) == "good"
