@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
-from sluice_gateway.exchange import Exchange
 from sluice_gateway.limits.contract import Used
 from sluice_gateway.limits.gate import Gate, Gates, Pass
 from sluice_gateway.providers.adapter import FaultKind
@@ -56,8 +55,8 @@ class Asking(Protocol):
     """Who asks for a place."""
 
     @property
-    def exchange(self) -> Exchange:
-        """The request; its record says whose it is."""
+    def consumer(self) -> str:
+        """Whose request it is."""
         ...
 
     @property
@@ -157,7 +156,7 @@ class Fleet:
         gate = self.gates.of(target.provider)
         if gate.is_open:
             return self._admit(target, model, gate.walk_in())
-        place = await gate.enter(asking.exchange.record.consumer, asking.tokens, model, until=until)
+        place = await gate.enter(asking.consumer, asking.tokens, model, until=until)
         return self._admit(target, model, place)
 
     def _admit(self, target: Target, model: str, place: Pass) -> Entry:

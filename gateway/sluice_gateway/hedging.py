@@ -6,8 +6,9 @@ the first has taken longer than most do, and for a few requests in a hundred at 
 
 import asyncio
 import copy
-import dataclasses
 from collections.abc import Awaitable, Callable, Collection
+
+import msgspec
 
 from sluice_gateway.asking import Asker
 from sluice_gateway.attempts import AttemptFailed
@@ -36,7 +37,7 @@ class _Runner:
         self.candidate = candidate
         self.decides = False
         self.trip = copy.copy(trip)
-        self.record = dataclasses.replace(trip.exchange.record, usage=None)
+        self.record = msgspec.structs.replace(trip.exchange.record, usage=None)
         self.trip.exchange = trip.exchange._replace(record=self.record)
         self.task = asyncio.ensure_future(attempt(self.trip, candidate, way, None))
         self.task.add_done_callback(_look_at)

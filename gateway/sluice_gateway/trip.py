@@ -69,6 +69,11 @@ class Trip:
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
 
     @property
+    def consumer(self) -> str:
+        """Whose request it is."""
+        return self.exchange.record.consumer
+
+    @property
     def tokens(self) -> int:
         """What it may use: its prompt, and the longest answer that it allows or lets expect."""
         if self._tokens < 0:

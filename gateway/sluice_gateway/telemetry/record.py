@@ -1,7 +1,8 @@
 """What is known of one request when it ends: one log line, and its share of the metrics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sluice_gateway.limits.contract import Level
 from sluice_gateway.normal.usage import Usage
@@ -12,8 +13,7 @@ LEFT = "client_left"
 CLIENT_LEFT = 499  # nginx's status for a caller who closed the connection first
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct):
     """Filled in as a request goes through the pipeline.
 
     Times are the loop's, in seconds; "" and None mean not known. ``levels`` are those of the route's limits;
@@ -38,7 +38,7 @@ class Record:
     code: str = ""
     label: str = ""
     reason: str = ""
-    failed_attempts: list[dict[str, object]] = field(default_factory=list)
+    failed_attempts: list[dict[str, object]] = []
     defect: BaseException | None = None
     levels: Sequence[Level] = ()
     lost_tokens: int = 0
