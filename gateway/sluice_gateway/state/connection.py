@@ -226,7 +226,8 @@ class Link:
             first = self.first()  # it may take its time, which is not the server's
             self._since = since = self._oldest()
             self._waiting, self._under_way = self._under_way, self._waiting
-            self._under_way.extendleft([_Question(one, answered, since) for one, answered in reversed(first)])
+            if first:
+                self._under_way.extendleft([_Question(one, answered, since) for one, answered in reversed(first)])
             self._send(self._wire)
             return
         self._fail(_DEFECT)
@@ -237,18 +238,13 @@ class Link:
     def _send(self, wire: Wire) -> None:
         """Send what is under way, but for what nobody waits for any more."""
         until = int((self._since + _ON_THE_WAY * self._patience + self._ahead) * 1000)
-        asked, commands = self._under_way, list[bytes]()
-        for _ in range(len(asked)):
-            command = asked[0].command
-            words = command if isinstance(command, bytes) else command(until)
-            if words is None:
-                asked.popleft()
-            else:
-                commands.append(words)
-                asked.rotate(-1)
-        if commands:
+        asked = self._under_way
+        commands = [one if isinstance(one, bytes) else one(until) for one, _, _ in asked]
+        if None in commands:
+            self._under_way = deque([one for one, command in zip(asked, commands, strict=True) if command is not None])
+        if self._under_way:
             self._watch(self._since + self._patience)
-            wire.write(b"".join(commands))
+            wire.write(b"".join(filter(None, commands)))
 
     def _hear(self, said: Any) -> None:
         asked = self._under_way

@@ -1,5 +1,6 @@
 """How limits are written in the state Redis: the names of their counters, and the words of its scripts."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -7,7 +8,7 @@ from typing import NamedTuple, TypeVar
 from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit
 from sluice_gateway.limits.windows import bounds
 from sluice_gateway.state.scripts import script
-from sluice_gateway.state.wire import Command
+from sluice_gateway.state.wire import packed, words
 
 LEASE_SECONDS = 60
 """A place that nobody asks to keep for so long is free again: its pod is gone."""
@@ -51,15 +52,41 @@ class Mark(NamedTuple):
     began: int
 
 
+class Form:
+    """What every question about the same limits has in common.
+
+    ``places`` are the counters of those that are places, and ``tokens`` says which are tokens. The ``tail`` is right
+    while our idea of the server's clock is from ``since`` to before ``until``.
+    """
+
+    __slots__ = ("counters", "head", "limits", "places", "since", "tail", "tokens", "until")
+
+    def __init__(self, limits: tuple[Limit, ...], counters: tuple[Counter, ...], digest: bytes) -> None:
+        self.limits = limits
+        self.counters = counters
+        self.places = tuple(one for one in counters if one.kind == "places")
+        self.tokens = tuple(index for index, limit in enumerate(limits) if limit.unit is Unit.TOKENS)
+        count = len(limits)
+        keys = [counter.key for counter in counters]
+        self.head = b"*%d\r\n" % (6 + 7 * count) + words("EVALSHA", digest, count, *keys)
+        self.tail = b""
+        self.since = self.until = 0.0
+
+
 class Taken:
-    """What was given: a mark for each charge, and the leases of places. Settled once."""
+    """What was given: what the server ``said``, and the lease of what is places, or "". Settled once."""
 
-    __slots__ = ("leases", "marks", "settled")
+    __slots__ = ("form", "lease", "said", "settled")
 
-    def __init__(self, marks: tuple[Mark, ...], leases: tuple[str, ...]) -> None:
-        self.marks = marks
-        self.leases = leases
+    def __init__(self, form: Form, lease: str, said: Sequence[int]) -> None:
+        self.form = form
+        self.lease = lease
+        self.said = said
         self.settled = False
+
+    def mark(self, index: int) -> Mark:
+        """The count that a charge was taken from."""
+        return Mark(self.form.counters[index], self.said[5 + 4 * index], self.said[6 + 4 * index])
 
 
 class Counters:
@@ -73,6 +100,7 @@ class Counters:
         self._reserve = script("reserve").digest
         self._settle = script("settle").digest
         self._found: dict[Limit, Counter] = {}
+        self._forms: dict[tuple[int, ...], Form] = {}
         self._windows: dict[tuple[Span, str], Window] = {}
 
     def of(self, limit: Limit) -> Counter:
@@ -92,62 +120,68 @@ class Counters:
             found = self._windows[span, zone] = (start, middle, bounds(span, zone, middle)[1])
         return found
 
-    def reserve(self, charges: Sequence[Charge], leases: Sequence[str], now: float, deadline: int) -> Command:
-        """Take all of the charges or none. ``leases`` are for those that are places, in their order; ``now`` is the
-        server's time, and ``deadline`` that in milliseconds after which nothing is to be taken.
-        """
-        keys: list[str] = []
-        arguments: list[str | int] = []
-        lease = iter(leases)
-        for charge in charges:
-            counter = self.of(charge.limit)
-            keys.append(counter.key)
-            arguments += (counter.kind, counter.most, charge.amount)
-            if counter.kind == "places":
-                arguments += (next(lease), LEASE_SECONDS * 1000, 0)
-            elif counter.span is None:
-                arguments += (0, 0, 0)
-            else:
-                arguments += self.window(counter.span, counter.zone, now)
-        return ("EVALSHA", self._reserve, len(keys), *keys, deadline, *arguments)
+    def form(self, charges: Sequence[Charge]) -> Form:
+        """What questions about the limits of these charges have in common."""
+        ids = tuple([id(limit) for limit, _ in charges])  # no other object's, while the form has them
+        found = self._forms.get(ids)
+        if found is None:
+            if len(self._forms) >= _MOST_NAMES:
+                self._forms.clear()
+            limits = tuple([limit for limit, _ in charges])
+            found = self._forms[ids] = Form(limits, tuple(map(self.of, limits)), self._reserve)
+        return found
 
-    def taken(self, charges: Sequence[Charge], leases: tuple[str, ...], answer: Sequence[int]) -> Granted | Refused:
-        """What the server says to ``reserve``, if it was in time."""
-        short, _, wait, *figures = answer
+    def reserve(self, form: Form, charges: Sequence[Charge], lease: str, now: float, deadline: int) -> bytes:
+        """Take all of the charges or none. ``lease`` is for those that are places; ``now`` is the server's time, and
+        ``deadline`` that in milliseconds after which nothing is to be taken.
+        """
+        if not form.since <= now < form.until:
+            self._fill(form, now)
+        return form.head + words(deadline, lease, *[amount for _, amount in charges]) + form.tail
+
+    def taken(self, form: Form, charges: Sequence[Charge], lease: str, said: Sequence[int]) -> Granted | Refused:
+        """What the server has said to ``reserve``, if it was in time."""
         levels = tuple(
             [
-                Level(charge.limit, max(0, remaining), reset / 1000)
-                for charge, remaining, reset in zip(charges, figures[::4], figures[1::4], strict=True)
+                Level(limit, remaining, reset / 1000)
+                for limit, remaining, reset in zip(form.limits, said[3::4], said[4::4], strict=True)
             ]
         )
-        if short:
-            return Refused(levels, charges[short - 1].limit, wait / 1000 if wait >= 0 else None)
-        marks = zip(map(self.of, [charge.limit for charge in charges]), figures[2::4], figures[3::4], strict=True)
-        return Granted(levels, tuple(charges), Taken(tuple(map(Mark._make, marks)), leases))
+        if short := said[0]:
+            return Refused(levels, form.limits[short - 1], said[2] / 1000 if said[2] >= 0 else None)
+        return Granted(levels, tuple(charges), Taken(form, lease, said))
 
-    def settle(self, number: int, settlement: "Settlement", now: float) -> Command:
+    def settle(self, number: int, settlement: "Settlement", now: float) -> bytes:
         """Apply a settlement, the ``number``-th of this pod."""
         keys = [f"{{{settlement.holder}}}pod/{self._pod}"]
-        arguments: list[str | int] = []
-        for mark, amount in settlement.amounts.items():
-            counter = mark.counter
-            if counter.span is None:
-                arguments += (counter.kind, counter.most, 0, 0, mark.began, amount)
-            elif (end := self._end(counter.span, counter.zone, mark.start, now)) is not None:
-                arguments += (counter.kind, counter.most, mark.start, end, mark.began, amount)
-            else:
-                continue
+        arguments: list[str | int] = [number, MARK_SECONDS * 1000]
+        for (counter, start, began), amount in settlement.amounts.items():
+            end = 0
+            if counter.span is not None:
+                first, middle, last = self.window(counter.span, counter.zone, now)
+                if start != first and start != middle:  # it has ended long ago
+                    continue
+                end = middle if start == first else last
             keys.append(counter.key)
+            arguments += (counter.kind, counter.most, start, end, began, amount)
         for kind, leases in (("hold", settlement.held), ("free", settlement.freed)):
             for counter, ids in leases.items():
                 keys.append(counter.key)
                 arguments += (kind, 0, 0, LEASE_SECONDS * 1000, 0, " ".join(ids))
-        return ("EVALSHA", self._settle, len(keys), *keys, number, MARK_SECONDS * 1000, *arguments)
+        return packed(("EVALSHA", self._settle, len(keys), *keys, *arguments))
 
-    def _end(self, span: Span, zone: str, start: int, now: float) -> int | None:
-        """When a window ends; None when it has ended long ago."""
-        first, middle, last = self.window(span, zone, now)
-        return {first: middle, middle: last}.get(start)
+    def _fill(self, form: Form, now: float) -> None:
+        """Name the windows in which the server may be."""
+        form.since, form.until = -math.inf, math.inf
+        arguments: list[str | int] = [LEASE_SECONDS * 1000]
+        for counter in form.counters:
+            window = (0, 0, 0)
+            if counter.span is not None:
+                window = self.window(counter.span, counter.zone, now)
+                form.since = max(form.since, window[0] + CLOCK_SECONDS)
+                form.until = min(form.until, window[1] + CLOCK_SECONDS)
+            arguments += (counter.kind, counter.most, *window)
+        form.tail = words(*arguments)
 
     def _named(self, limit: Limit) -> Counter:
         holder = f"sluice/{self._gateway}/{limit.holder}"
@@ -183,17 +217,15 @@ class Settlement:
         """How many counters it names; one may be named in several ways."""
         return len(self.amounts) + len(self.held) + len(self.freed)
 
-    def parts(self) -> Iterator["Settlement"]:
+    def parts(self) -> Sequence["Settlement"]:
         """The same, of MOST_TOLD counters at most each."""
         if self.size <= MOST_TOLD:
-            yield self
-            return
-        for amounts in _pieces(self.amounts):
-            yield Settlement(self.holder, amounts=amounts)
-        for held in _pieces(self.held):
-            yield Settlement(self.holder, held=held)
-        for freed in _pieces(self.freed):
-            yield Settlement(self.holder, freed=freed)
+            return (self,)
+        return (
+            *(Settlement(self.holder, amounts=amounts) for amounts in _pieces(self.amounts)),
+            *(Settlement(self.holder, held=held) for held in _pieces(self.held)),
+            *(Settlement(self.holder, freed=freed) for freed in _pieces(self.freed)),
+        )
 
     def __bool__(self) -> bool:
         return bool(self.freed or self.held or any(self.amounts.values()))

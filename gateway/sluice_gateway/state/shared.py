@@ -6,13 +6,12 @@ import functools
 import itertools
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sluice_gateway.limits.contract import Charge, Granted, Refused, Unit, Used
 from sluice_gateway.limits.local import LocalStore
 from sluice_gateway.state.connection import Answered, Gone, Link, Unfit
-from sluice_gateway.state.counters import LEASE_SECONDS, Counter, Counters, Mark, Settlement, Taken
-from sluice_gateway.state.wire import packed
+from sluice_gateway.state.counters import LEASE_SECONDS, Counter, Counters, Form, Mark, Settlement, Taken
 
 GATHER_SECONDS = 0.005
 """Settlements of so long go together: a hundred of them cost hardly more than one."""
@@ -26,32 +25,36 @@ CLOSE_SECONDS = 0.5
 _ANOTHER_TIME = -1  # as reserve.lua says
 
 
-class _Question(NamedTuple):
-    """``answer`` becomes None when this process has to find one itself. ``asked`` is the loop's time."""
+class _Question:
+    """A reservation on its way. ``answer`` becomes None when this process has to find one itself."""
 
-    charges: Sequence[Charge]
-    leases: tuple[str, ...]
-    asked: float
-    answer: "asyncio.Future[Granted | Refused | None]"
+    __slots__ = ("answer", "asked", "charges", "form", "lease")
+
+    def __init__(self, charges: Sequence[Charge], form: Form, lease: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.charges = charges
+        self.form = form
+        self.lease = lease
+        self.asked = loop.time()
+        self.answer: asyncio.Future[Granted | Refused | None] = loop.create_future()
 
 
 class _Alone(Taken):
-    """What was given by this process. The state Redis gets to know of the leases later."""
+    """What was given by this process. The state Redis gets to know of the lease later."""
 
     __slots__ = ("granted",)
 
-    def __init__(self, granted: Granted, leases: tuple[str, ...]) -> None:
-        super().__init__((), leases)
+    def __init__(self, granted: Granted, form: Form, lease: str) -> None:
+        super().__init__(form, lease, ())
         self.granted = granted
 
 
 class _Lease:
-    """A place that is taken. ``known``: to the state Redis."""
+    """Places that are taken. ``known``: to the state Redis."""
 
-    __slots__ = ("counter", "known")
+    __slots__ = ("counters", "known")
 
-    def __init__(self, counter: Counter, *, known: bool) -> None:
-        self.counter = counter
+    def __init__(self, counters: tuple[Counter, ...], *, known: bool) -> None:
+        self.counters = counters
         self.known = known
 
 
@@ -96,9 +99,10 @@ class SharedStore:
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """Take all charges, of one holder, or none."""
-        leases = tuple([f"{self._pod}:{next(self._ids)}" for one in charges if one.limit.unit is Unit.PLACES])
+        form = self._counters.form(charges)
+        lease = f"{self._pod}:{next(self._ids)}" if form.places else ""
         if self._link.available:
-            question = _Question(charges, leases, self._loop.time(), self._loop.create_future())
+            question = _Question(charges, form, lease, self._loop)
             self._ask(question)
             try:
                 answer = await question.answer
@@ -108,8 +112,8 @@ class SharedStore:
                 raise
             if answer is not None:
                 return answer
-            return await self._alone(charges, leases, known=True)  # it may have been heard
-        return await self._alone(charges, leases, known=False)
+            return await self._alone(charges, form, lease, known=True)  # it may have been heard
+        return await self._alone(charges, form, lease, known=False)
 
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back."""
@@ -121,10 +125,10 @@ class SharedStore:
             self._local.settle(key.granted, used)
             self._counted_here = True
         else:
-            for charge, mark in zip(granted.charges, key.marks, strict=True):
-                if charge.limit.unit is Unit.TOKENS and used.tokens != charge.amount:
-                    self._owed(mark.counter.holder).add(mark, used.tokens - charge.amount)
-        self._free(key.leases)
+            for index in key.form.tokens:
+                if more := used.tokens - granted.charges[index].amount:
+                    self._owe(key.mark(index), more)
+        self._free(key.lease)
         self._gather()
 
     async def close(self) -> None:
@@ -144,10 +148,10 @@ class SharedStore:
     def _command(self, question: _Question, until: int) -> bytes | None:
         if question.answer.done():  # whoever asked has left
             return None
-        return packed(self._counters.reserve(question.charges, question.leases, self._link.now(), until))
+        return self._counters.reserve(question.form, question.charges, question.lease, self._link.now(), until)
 
     def _answered(self, question: _Question, said: Any) -> None:
-        charges, leases, _, answer = question
+        form, lease, answer = question.form, question.lease, question.answer
         taken = None
         if not isinstance(said, Gone):
             self._link.heard(said[1])
@@ -155,12 +159,12 @@ class SharedStore:
                 if not answer.done():
                     self._ask(question)
                 return
-            taken = self._counters.taken(charges, leases, said)
-            if leases and isinstance(taken, Granted):
-                self._hold(charges, leases, known=True)
+            taken = self._counters.taken(form, question.charges, lease, said)
+            if lease and isinstance(taken, Granted):
+                self._hold(form, lease, known=True)
         elif answer.done():  # it may have been heard: nobody else gives its places back
-            self._hold(charges, leases, known=True)
-            self._free(leases)
+            self._hold(form, lease, known=True)
+            self._free(lease)
         if not answer.done():
             answer.set_result(taken)
         else:  # whoever asked has left
@@ -169,36 +173,38 @@ class SharedStore:
     def _undo(self, taken: Granted | Refused | None) -> None:
         """Give back what nobody has used, requests too."""
         if isinstance(taken, Granted) and isinstance(taken.key, Taken):
-            for charge, mark in zip(taken.charges, taken.key.marks, strict=True):
+            for index, charge in enumerate(taken.charges):
                 if charge.limit.unit is not Unit.PLACES:
-                    self._owed(mark.counter.holder).add(mark, -charge.amount)
-            self._free(taken.key.leases)
+                    self._owe(taken.key.mark(index), -charge.amount)
+            self._free(taken.key.lease)
             self._gather()
 
-    async def _alone(self, charges: Sequence[Charge], leases: tuple[str, ...], *, known: bool) -> Granted | Refused:
-        """What this process says while the state Redis is away. ``known``: it may know of the leases."""
-        self._hold(charges, leases, known=known)
-        closed = next((charge.limit for charge in charges if charge.limit.closed), None)
+    async def _alone(self, charges: Sequence[Charge], form: Form, lease: str, *, known: bool) -> Granted | Refused:
+        """What this process says while the state Redis is away. ``known``: it may know of the lease."""
+        self._hold(form, lease, known=known)
+        closed = next((limit for limit in form.limits if limit.closed), None)
         if closed is not None:
-            self._free(leases)
+            self._free(lease)
             return Refused((), closed, AWAY_RETRY_SECONDS, away=True)
         answer = await self._local.reserve(charges)
         if isinstance(answer, Refused):
-            self._free(leases)
+            self._free(lease)
             return answer
         self._counted_here = True
-        return answer._replace(key=_Alone(answer, leases))
+        return answer._replace(key=_Alone(answer, form, lease))
 
-    def _hold(self, charges: Sequence[Charge], leases: tuple[str, ...], *, known: bool) -> None:
-        places = [self._counters.of(one.limit) for one in charges if one.limit.unit is Unit.PLACES]
-        for lease, counter in zip(leases, places, strict=True):
-            self._held[lease] = _Lease(counter, known=known)
+    def _hold(self, form: Form, lease: str, *, known: bool) -> None:
+        if lease:
+            self._held[lease] = _Lease(form.places, known=known)
 
-    def _free(self, leases: tuple[str, ...]) -> None:
-        for lease in leases:
-            held = self._held.pop(lease, None)
-            if held is not None and held.known:
-                self._owed(held.counter.holder).freed.setdefault(held.counter, []).append(lease)
+    def _free(self, lease: str) -> None:
+        held = self._held.pop(lease, None)
+        if held is not None and held.known:
+            for counter in held.counters:
+                self._owed(counter.holder).freed.setdefault(counter, []).append(lease)
+
+    def _owe(self, mark: Mark, amount: int) -> None:
+        self._owed(mark.counter.holder).add(mark, amount)
 
     def _owed(self, holder: str) -> Settlement:
         found = self._due.get(holder)
@@ -208,37 +214,48 @@ class SharedStore:
 
     def _gather(self) -> None:
         if self._gathering is None and self._link.available and (self._due or self._counted_here):
-            self._gathering = self._loop.call_later(GATHER_SECONDS, self._link.wake)
+            self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if self._due or self._counted_here:  # else it went with a question
+            self._link.wake()
 
     def _settlements(self) -> list[tuple[bytes, Answered]]:
-        """What is owed, to be sent now: no more than a round trip bears. The link asks until nothing is left."""
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
+        """What is owed, to be sent now: no more than a round trip bears."""
         if self._counted_here:
-            self._counted_here = False
-            for limit, start, amount in self._local.drain():
-                counter = self._counters.of(limit)
-                self._owed(counter.holder).add(Mark(counter, start or 0, 0), amount)
+            self._drain()
         if self._again:
-            self._unsent = deque(self._unanswered)
             self._again = False
+            self._unsent = deque(self._unanswered)
+        if self._due:
+            self._number()
+        if not self._unanswered:
+            self._told_all.set()
+        sent: list[tuple[bytes, Answered]] = []
+        if self._unsent:
+            now, told = self._link.now(), 0
+            while self._unsent and told < MOST_AT_ONCE:
+                settlement = self._unanswered[number := self._unsent.popleft()]
+                told += settlement.size
+                sent.append((self._counters.settle(number, settlement, now), functools.partial(self._told, number)))
+            if self._unsent:
+                self._link.wake()
+        return sent
+
+    def _drain(self) -> None:
+        """What this process has counted is owed, too."""
+        self._counted_here = False
+        for limit, start, amount in self._local.drain():
+            self._owe(Mark(self._counters.of(limit), start or 0, 0), amount)
+
+    def _number(self) -> None:
         due, self._due = self._due, {}
         for settlement in filter(None, due.values()):
             for part in settlement.parts():
                 number = next(self._numbers)
                 self._unanswered[number] = part
                 self._unsent.append(number)
-        if not self._unanswered:
-            self._told_all.set()
-        now, told, sent = self._link.now(), 0, list[tuple[bytes, Answered]]()
-        while self._unsent and told < MOST_AT_ONCE:
-            settlement = self._unanswered[number := self._unsent.popleft()]
-            told += settlement.size
-            sent.append((packed(self._counters.settle(number, settlement, now)), functools.partial(self._told, number)))
-        if self._unsent:
-            self._link.wake()
-        return sent
 
     def _told(self, number: int, said: Any) -> None:
         if isinstance(said, Gone) and not isinstance(said, Unfit):
@@ -262,4 +279,5 @@ class SharedStore:
     def _keep_leases(self) -> None:
         for lease, held in self._held.items():
             held.known = True
-            self._owed(held.counter.holder).held.setdefault(held.counter, []).append(lease)
+            for counter in held.counters:
+                self._owed(counter.holder).held.setdefault(counter, []).append(lease)

@@ -13,6 +13,12 @@ Command = tuple[bytes | str | int, ...]
 packed: Callable[[Command], bytes] = cast("Any", hiredis.pack_command)
 """A command as it goes over the wire. (The library's own type speaks of commands of one word.)"""
 
+
+def words(*some: bytes | str | int) -> bytes:
+    """Words of a command as they go over the wire, without their number, which comes first."""
+    return packed(some).partition(b"\n")[2]
+
+
 _MORE = object()  # there is no whole answer
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import hiredis
 import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Unit
@@ -58,31 +59,72 @@ def test_a_day_is_that_of_its_zone(counters: Counters) -> None:
     assert (middle, end) == bounds("day", "Europe/Berlin", middle)
 
 
+def read(command: bytes) -> list[str]:
+    """What the server sees, after the word and the name of the script."""
+    reader = hiredis.Reader(encoding="utf-8")
+    reader.feed(command)
+    name, _, *rest = reader.gets()
+    assert name == "EVALSHA"
+    assert not reader.has_data()
+    return [*rest]
+
+
+def words(*some: str | int) -> list[str]:
+    return [*map(str, some)]
+
+
 def test_a_question_has_all_that_the_script_wants(counters: Counters) -> None:
-    charges = (Charge(FLOW, 7), Charge(STREAMS, 1), Charge(CALLS, 1))
-    name, _, count, *rest = counters.reserve(charges, ["pod:1"], NOON + 100, 12345)
-    assert (name, count) == ("EVALSHA", 3)
-    assert rest[:3] == [counters.of(one.limit).key for one in charges]
-    assert rest[3:] == [
-        *(12345,),
-        *("bucket", 60, 7, 0, 0, 0),
-        *("places", 2, 1, "pod:1", 60_000, 0),
-        *("window", 5, 1, NOON, NOON + 3600, NOON + 7200),
+    charges = (Charge(FLOW, 7), Charge(STREAMS, 1), Charge(CALLS, 12))
+    form = counters.form(charges)
+    assert read(counters.reserve(form, charges, "pod:1", NOON + 100, 12345)) == [
+        *("3", *(counters.of(one.limit).key for one in charges)),
+        *words(12345, "pod:1", 7, 1, 12, 60_000),
+        *words("bucket", 60, 0, 0, 0),
+        *words("places", 2, 0, 0, 0),
+        *words("window", 5, NOON, NOON + 3600, NOON + 7200),
     ]
+    assert form.places == (counters.of(STREAMS),)
+    assert form.tokens == (0,)
+
+
+def test_what_is_asked_again_is_found_again(counters: Counters) -> None:
+    form = counters.form([Charge(CALLS, 1), Charge(DAYS, 50)])
+    assert counters.form((Charge(CALLS, 2), Charge(DAYS, 70))) is form
+    assert counters.form([Charge(CALLS, 1)]) is not form
+    assert counters.form([Charge(DAYS, 1), Charge(CALLS, 1)]) is not form
+    changed = replace(CALLS, most=6)
+    assert counters.form([Charge(changed, 1), Charge(DAYS, 50)]).counters == (counters.of(changed), counters.of(DAYS))
+
+
+@pytest.mark.parametrize(
+    ("now", "start"),
+    [
+        (NOON + CLOCK_SECONDS, NOON),
+        (NOON + 3600 + CLOCK_SECONDS - 0.1, NOON),
+        (NOON + 3600 + CLOCK_SECONDS, NOON + 3600),
+        (NOON + CLOCK_SECONDS - 0.1, NOON - 3600),
+    ],
+)
+def test_a_question_names_the_windows_of_its_time(counters: Counters, now: float, start: int) -> None:
+    charges = (Charge(DAYS, 1), Charge(CALLS, 1))
+    counters.reserve(form := counters.form(charges), charges, "", NOON + 100, 1)
+    assert read(counters.reserve(form, charges, "", now, 1))[-3:] == words(start, start + 3600, start + 7200)
 
 
 def test_answers_are_read(counters: Counters) -> None:
     charges = (Charge(CALLS, 1), Charge(DAYS, 50))
-    granted = counters.taken(charges, ("x",), [0, 1, 0, 4, 1500, NOON, 77, -3, 2000, NOON, 88])
+    form = counters.form(charges)
+    granted = counters.taken(form, charges, "x", [0, 1, 0, 4, 1500, NOON, 77, 0, 2000, NOON, 88])
     assert isinstance(granted, Granted)
     assert [(one.limit, one.remaining, one.reset) for one in granted.levels] == [(CALLS, 4, 1.5), (DAYS, 0, 2.0)]
     assert isinstance(granted.key, Taken)
-    assert granted.key.leases == ("x",)
-    assert granted.key.marks == (Mark(counters.of(CALLS), NOON, 77), Mark(counters.of(DAYS), NOON, 88))
-    refused = counters.taken(charges, (), [2, 1, 2500, 4, 1500, NOON, 77, 0, 2000, NOON, 88])
+    assert granted.key.lease == "x"
+    assert granted.key.mark(0) == Mark(counters.of(CALLS), NOON, 77)
+    assert granted.key.mark(1) == Mark(counters.of(DAYS), NOON, 88)
+    refused = counters.taken(form, charges, "", [2, 1, 2500, 4, 1500, NOON, 77, 0, 2000, NOON, 88])
     assert isinstance(refused, Refused)
     assert (refused.limit, refused.retry_after) == (DAYS, 2.5)
-    never = counters.taken(charges, (), [1, 1, -1, 4, 1500, NOON, 77, 0, 2000, NOON, 88])
+    never = counters.taken(form, charges, "", [1, 1, -1, 4, 1500, NOON, 77, 0, 2000, NOON, 88])
     assert isinstance(never, Refused)
     assert (never.limit, never.retry_after) == (CALLS, None)
 
@@ -98,15 +140,15 @@ def test_a_settlement_names_what_it_corrects(counters: Counters) -> None:
     settlement.held[streams] = ["pod:1", "pod:2"]
     settlement.freed[streams] = ["pod:3"]
     assert settlement
-    name, _, count, *rest = counters.settle(9, settlement, NOON + 100)
-    assert (name, count) == ("EVALSHA", 5)
-    assert rest[:5] == ["{holder}pod/pod", calls.key, flow.key, streams.key, streams.key]
-    assert rest[5:] == [
-        *(9, 172_800_000),
-        *("window", 5, NOON, NOON + 3600, 77, 3),
-        *("bucket", 60, 0, 0, 55, -4),
-        *("hold", 0, 0, 60_000, 0, "pod:1 pod:2"),
-        *("free", 0, 0, 60_000, 0, "pod:3"),
+    settlement.add(Mark(calls, NOON + 3600, 0), 2)
+    assert read(counters.settle(9, settlement, NOON + 100)) == [
+        *("6", "{holder}pod/pod", calls.key, flow.key, calls.key, streams.key, streams.key),
+        *words(9, 172_800_000),
+        *words("window", 5, NOON, NOON + 3600, 77, 3),
+        *words("bucket", 60, 0, 0, 55, -4),
+        *words("window", 5, NOON + 3600, NOON + 7200, 0, 2),
+        *words("hold", 0, 0, 60_000, 0, "pod:1 pod:2"),
+        *words("free", 0, 0, 60_000, 0, "pod:3"),
     ]
 
 

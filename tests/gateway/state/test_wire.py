@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice_gateway.settings import StateAddress
-from sluice_gateway.state.wire import Complaint, Wire, connect
+from sluice_gateway.state.wire import Complaint, Wire, connect, packed, words
 from tests.support.redis_server import RedisServer
 
 
@@ -33,6 +33,12 @@ async def wire_to(*pieces: bytes) -> AsyncIterator[Wire]:
     wire.close()
     await over.wait()
     server.close()
+
+
+def test_words_are_those_of_a_command_without_its_number() -> None:
+    many = ("ECHO", b"a\r\nb", -12, "é", *range(20))
+    assert b"*24\r\n" + words(*many) == packed(many)
+    assert b"*4\r\n" + words("ECHO") + words(1, "", 2) == packed(("ECHO", 1, "", 2))
 
 
 async def test_answers_are_heard_in_their_order_then_the_end() -> None:
