@@ -88,6 +88,19 @@ def test_an_order_by_scores_is_good_for_a_moment() -> None:
     assert world.order() == ["b", "a"]
 
 
+@pytest.mark.parametrize("begin", [0.0, 100.0])
+def test_an_order_is_not_good_for_a_second(begin: float) -> None:
+    world = World("latency")
+    world.now = begin
+    world.seen("a", 0.1)
+    world.seen("b", 2.0)
+    assert world.order() == ["a", "b"]
+    world.seen("a", 30.0)
+    assert world.order() == ["a", "b"]
+    world.now += 1.0
+    assert world.order() == ["b", "a"]
+
+
 def test_a_request_of_another_kind_gets_an_order_of_its_own() -> None:
     world = World("latency")
     world.seen("a", 0.1)
@@ -133,7 +146,8 @@ async def test_an_order_is_made_anew_when_the_first_target_has_no_room_for_the_r
     assert gate.step_in(900, "m")
     with pytest.raises(Full):
         await gate.enter("somebody", needs.prompt_tokens + 102, "m", until=None)
-    assert world.order(max_tokens=101) == ["a", "b"]
+    world.seen("a", 30.0)
+    assert world.order(max_tokens=101) == ["a", "b"]  # as before
     assert world.order(max_tokens=102) == ["b", "a"]
 
 
@@ -203,8 +217,8 @@ def test_a_preference_is_looked_for_where_the_strategy_asks_for_it() -> None:
     assert world.order("round-robin") == ["b", "a"]  # the second time, whatever came between
 
 
-def test_other_strategies_take_no_turn() -> None:
-    world = World("preference")
-    for strategy in ("", "weighted", "smart"):
-        world.order(strategy)
+@pytest.mark.parametrize("strategy", ["weighted", "smart", "preference"])
+def test_other_strategies_take_no_turn(strategy: str) -> None:
+    world = World("priority")
+    world.order(strategy)
     assert world.order("round-robin") == ["a", "b"]
