@@ -51,7 +51,8 @@ async def deliver(
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError
-    if _CONTROL.search("".join(headers.values())):
+    values = "".join(headers.values())
+    if not values.isprintable() and _CONTROL.search(values):  # the first alone is quick, but knows no tab
         raise ValueError("a header's value has control characters")
     keep_alive = request.keep_alive and not last
     begin, end = _frame(request.version, keep_alive)
