@@ -19,7 +19,9 @@ exec unshare --net --mount --pid --fork --kill-child --mount-proc sh -c 'sleep i
 """
 
 # The programs may use their usual folders: in here they are empty and
-# private, and only the bulky ones lie on disk, in the cluster's directory.
+# private. Unpacked images are many small files: in memory they are written
+# faster, and go with the sandbox. The kubelet's volumes lie on disk, in the
+# cluster's directory.
 MOUNTS = """
 set -eu
 mount -t tmpfs tmpfs /mnt
@@ -27,10 +29,8 @@ mkdir /mnt/cluster /mnt/programs
 mount --bind "$1" /mnt/cluster
 mount --bind "$2" /mnt/programs
 for folder in /run /var/lib /var/log; do mount -t tmpfs tmpfs "$folder"; done
-for program in containerd kubelet; do
-    mkdir "/var/lib/$program" "/mnt/cluster/$program"
-    mount --bind "/mnt/cluster/$program" "/var/lib/$program"
-done
+mkdir /var/lib/kubelet /mnt/cluster/kubelet
+mount --bind /mnt/cluster/kubelet /var/lib/kubelet
 """
 
 
