@@ -21,19 +21,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 LONGEST = (  # with real pods, which are mostly waited for: begun last, they would leave the other workers with nothing
+    "tests/e2e/cluster/test_playground.py",
     "tests/e2e/cluster/test_resources.py",
     "tests/e2e/cluster/test_faults.py",
     "tests/e2e/cluster/test_state.py",
+    "tests/e2e/cluster/test_namespaced.py",  # takes the installation away
     "tests/operator/test_faults.py",
     "tests/manifests/test_install.py",
     "tests/operator/test_whole_cluster.py",
     "tests/operator/test_wrong_resources.py",
-    "tests/e2e/cluster/test_playground.py",  # needs the images too: the first file builds them
-    "tests/e2e/cluster/test_namespaced.py",
     "tests/e2e/test_laptop.py",
 )
 """The files that take longest, in the order in which they are begun."""
-TOGETHER = frozenset(LONGEST[:3])
+TOGETHER = frozenset(LONGEST[:5])
 """Files whose tests share one installation, and so one worker."""
 
 

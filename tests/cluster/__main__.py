@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster.build import build, programs_folder
 from tests.cluster.cluster import Cluster
-from tests.cluster.keeper import keep
+from tests.cluster.keeper import guard, keep
 from tests.cluster.preconditions import cannot_build
 from tests.cluster.shell import ClusterError, say
 
@@ -22,9 +22,10 @@ def parse_arguments() -> argparse.Namespace:
         command.add_argument("directory", type=Path, help="a new or empty folder")
         command.add_argument("--no-nodes", action="store_true", help="only the API server and the controllers")
     load = commands.add_parser("load-image", help="import an image archive into a cluster")
+    guard = commands.add_parser("guard", help="at the end of standard input remove a cluster that somebody starts")
     down = commands.add_parser("down", help="end a cluster and remove its folder")
     status = commands.add_parser("status", help="show a cluster's addresses and programs")
-    for command in (load, down, status):
+    for command in (load, guard, down, status):
         command.add_argument("directory", type=Path)
     load.add_argument("archive", type=Path)
     return parser.parse_args()
@@ -42,6 +43,8 @@ def main() -> None:
             Cluster(options.directory).up(programs_folder(), with_node=not options.no_nodes)
         case "keep":
             keep(options.directory, with_node=not options.no_nodes)
+        case "guard":
+            guard(options.directory)
         case "load-image":
             Cluster(options.directory).load_image(options.archive)
         case "down":

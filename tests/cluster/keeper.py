@@ -13,6 +13,7 @@ from tests.cluster.shell import ClusterError, say
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "ready"
+REMOVAL = 120.0  # seconds: a node has unpacked images to remove, and the disk may be busy
 
 
 @contextmanager
@@ -22,11 +23,23 @@ def kept(directory: Path, with_node: bool) -> Iterator[Cluster]:
     A process of its own starts it, and removes it when its standard input ends: the kernel closes that even if this
     process is killed. Being a session of its own, Ctrl-C at the terminal does not reach it.
     """
-    command = [sys.executable, "-m", "tests.cluster", "keep", str(directory), *([] if with_node else ["--no-nodes"])]
+    with _keeper("keep", str(directory), *([] if with_node else ["--no-nodes"])):
+        yield Cluster(directory)
+
+
+@contextmanager
+def guarded(directory: Path) -> Iterator[None]:
+    """The same for a cluster that somebody else starts in this directory while the block lasts."""
+    with _keeper("guard", str(directory)):
+        yield
+
+
+@contextmanager
+def _keeper(*arguments: str) -> Iterator[None]:
     # The coverage of this process's children is no matter of the keeper, which may end after the figures are read.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "tests.cluster", *arguments],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
@@ -45,10 +58,10 @@ def kept(directory: Path, with_node: bool) -> Iterator[Cluster]:
                 said.append(line)
             else:
                 raise ClusterError(f"the cluster did not start:\n{''.join(said)}")
-            yield Cluster(directory)
+            yield
         finally:
             keeper.stdin.close()
-            keeper.wait(30)
+            keeper.wait(REMOVAL)
 
 
 def keep(directory: Path, with_node: bool) -> None:
@@ -60,3 +73,10 @@ def keep(directory: Path, with_node: bool) -> None:
         sys.stdin.read()
     finally:
         cluster.down()
+
+
+def guard(directory: Path) -> None:
+    """Remove what is there at the end of standard input."""
+    say(READY)
+    sys.stdin.read()
+    Cluster(directory).down()

@@ -46,7 +46,7 @@ def traffic(url: str, key: str, model: str) -> Iterator[list[str]]:
 
 
 class Streams:
-    """Answers that arrive slowly, side by side: each is whole when it ends with a reason."""
+    """Answers that arrive side by side: each is whole when it ends with a reason."""
 
     def __init__(self, url: str, key: str, model: str, count: int) -> None:
         self._client = sdk(url, key)
@@ -84,14 +84,19 @@ class Streams:
 
 
 class Provider(ThreadingHTTPServer):
-    """An OpenAI-shaped API at an address that pods reach. It answers whoever shows one of ``keys``."""
+    """An OpenAI-shaped API at an address that pods reach. It answers whoever shows one of ``keys``.
+
+    A stream has a word each second, until ``done`` is set.
+    """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, host: str, *keys: str) -> None:
         super().__init__((host, 0), _Answer)
         self.keys = set(keys)
         self.seen: list[str] = []
+        self.done = threading.Event()
 
     @property
     def url(self) -> str:
@@ -106,8 +111,26 @@ class _Answer(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         key = self.headers["authorization"].removeprefix("Bearer ")
         self.server.seen.append(key)
-        known = key in self.server.keys
-        self._say(200, completion(asked["model"])) if known else self._say(401, {"error": {"message": "bad key"}})
+        if key not in self.server.keys:
+            self._say(401, {"error": {"message": "bad key"}})
+        elif asked.get("stream"):
+            self._stream(asked["model"])
+        else:
+            self._say(200, completion(asked["model"]))
+
+    def _stream(self, model: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self._event(piece(model, "word "))
+        while not self.server.done.wait(1.0):
+            self._event(piece(model, "word "))
+        self._event(piece(model, "", "stop"))
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _event(self, document: dict[str, Any]) -> None:
+        self.wfile.write(f"data: {json.dumps(document)}\n\n".encode())
 
     def _say(self, status: int, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()
@@ -128,6 +151,12 @@ def completion(model: str) -> dict[str, Any]:
     return {"id": "c", "object": "chat.completion", "created": 1, "model": model, "choices": [choice], "usage": usage}
 
 
+def piece(model: str, text: str, reason: str | None = None) -> dict[str, Any]:
+    """A part of a streamed answer; the last has a reason."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [choice]}
+
+
 @contextmanager
 def provider(host: str, *keys: str) -> Iterator[Provider]:
     """A provider that runs as long as the block."""
@@ -137,5 +166,6 @@ def provider(host: str, *keys: str) -> Iterator[Provider]:
         try:
             yield server
         finally:
+            server.done.set()
             server.shutdown()
             thread.join()

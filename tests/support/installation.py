@@ -32,15 +32,19 @@ VOLUME = {
 class Installation(ControlPlane):
     """The cluster, and what its gateway needs of callers."""
 
-    def __init__(self, cluster: Cluster, kubectl: Path) -> None:
+    def __init__(self, cluster: Cluster, kubectl: Path, caller_key: str = "") -> None:
         super().__init__(cluster, kubectl)
-        self.caller_key = f"sk-{secrets.token_hex(16)}"
+        self.caller_key = caller_key or f"sk-{secrets.token_hex(16)}"
 
-    def install(self, overlay: str = "default") -> None:
-        """Load the images, apply the manifests, wait until the operator and two gateway pods work."""
+    def install(self) -> None:
+        """Load the images, and deploy what most users do."""
         for archive in built(GATEWAY, OPERATOR, REDIS):
             self.cluster.load_image(archive)
         self._make_room()
+        self.deploy("default")
+
+    def deploy(self, overlay: str) -> None:
+        """Apply the manifests and the samples, wait until the operator and two gateway pods work."""
         self.kubectl("apply", "-k", MANIFESTS / "overlays" / overlay, within=ROLL_OUT)
         self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
         key = f"--from-literal=playground={self.caller_key}"

@@ -8,43 +8,52 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.callers import HELLO, Streams, sdk, traffic
+from tests.support.callers import HELLO, Provider, Streams, provider, sdk, traffic
 from tests.support.installation import Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STREAMS = 50
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-SLOW = """
-apiVersion: sluice.dev/v1alpha1
-kind: ProviderPolicy
-metadata: {name: slow}
-spec: {provider: mock, mock: {latencyMilliseconds: 10, tokensPerSecond: 1}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: ModelRoute
-metadata: {name: slow}
-spec: {models: [slow], targets: [{provider: slow}]}
+KEY = "sk-slow"
+RESOURCES = """
+apiVersion: v1
+kind: Secret
+metadata: {{name: slow}}
+stringData: {{api-key: {key}}}
 ---
 apiVersion: sluice.dev/v1alpha1
 kind: ProviderPolicy
-metadata: {name: quick}
-spec: {provider: mock, mock: {latencyMilliseconds: 1, tokensPerSecond: 1000}}
+metadata: {{name: slow}}
+spec: {{provider: openai-compatible, baseURL: "{url}", credentials: {{secretRef: {{name: slow, key: api-key}}}}}}
 ---
 apiVersion: sluice.dev/v1alpha1
 kind: ModelRoute
-metadata: {name: quick}
-spec: {models: [quick], targets: [{provider: quick}]}
+metadata: {{name: slow}}
+spec: {{models: [slow], targets: [{{provider: slow}}]}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ProviderPolicy
+metadata: {{name: quick}}
+spec: {{provider: mock, mock: {{latencyMilliseconds: 1, tokensPerSecond: 1000}}}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ModelRoute
+metadata: {{name: quick}}
+spec: {{models: [quick], targets: [{{provider: quick}}]}}
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
-def routes(installation: Installation) -> Iterator[None]:
-    installation.kubectl("apply", "-f", "-", stdin=SLOW)
-    for name in ("slow", "quick"):
-        installation.programmed(name)
-    yield
-    installation.kubectl("delete", "-f", "-", stdin=SLOW)
+def slow(installation: Installation) -> Iterator[Provider]:
+    """The provider whose streams last until it is told to end them; it and another one have routes."""
+    with provider(installation.cluster.network().host, KEY) as server:
+        resources = RESOURCES.format(url=server.url, key=KEY)
+        installation.kubectl("apply", "-f", "-", stdin=resources)
+        for name in ("slow", "quick"):
+            installation.programmed(name)
+        yield server
+        installation.kubectl("delete", "-f", "-", stdin=resources)
 
 
 def leader(installation: Installation) -> str:
@@ -71,7 +80,7 @@ def test_another_operator_takes_over(installation: Installation) -> None:
     assert failed == []
 
 
-def test_gateways_are_replaced_under_live_streams(installation: Installation) -> None:
+def test_gateways_are_replaced_under_live_streams(installation: Installation, slow: Provider) -> None:
     before = installation.pods("sluice-gateway")
     url, key = installation.gateway_url(), installation.caller_key
     streams = Streams(url, key, "slow", STREAMS)
@@ -79,7 +88,8 @@ def test_gateways_are_replaced_under_live_streams(installation: Installation) ->
     with traffic(url, key, "quick") as failed:
         installation.kubectl("rollout", "restart", "deploy/sluice-gateway")
         installation.roll_out("deploy/sluice-gateway")
-        assert streams.left, "all streams ended before the pods were replaced"
+        assert streams.left == STREAMS
+        slow.done.set()
         ends = streams.ends()
     assert failed == []
     assert ends == ["stop"] * STREAMS
