@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
-from sluice_gateway.limits.contract import Used
+from sluice_gateway.limits.contract import Granted, Used
 from sluice_gateway.limits.gate import Gate, Gates, Pass
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.providers.provider import Provider
@@ -52,7 +52,9 @@ class Entry(NamedTuple):
 
 
 class Asking(Protocol):
-    """Who asks for a place."""
+    """Who asks for a place. ``ahead``: the one that it has already, somewhere."""
+
+    ahead: "Ahead | None"
 
     @property
     def consumer(self) -> str:
@@ -63,6 +65,13 @@ class Asking(Protocol):
     def tokens(self) -> int:
         """What it may use, at most."""
         ...
+
+
+class Ahead(NamedTuple):
+    """What was reserved at a provider's gate before the request's turn there."""
+
+    gate: Gate
+    granted: Granted
 
 
 class Health(Protocol):
@@ -147,8 +156,13 @@ class Fleet:
         """Take a place where nobody needs to be asked or waited for; else None, and ``enter`` is the way. Raises
         Closed.
         """
-        gate = self.gates.of(target.provider)
-        place = gate.walk_in() if gate.is_open else gate.step_in(asking.tokens, model)
+        gate, ahead = self.gates.of(target.provider), asking.ahead
+        if gate.is_open:
+            return self._admit(target, model, gate.walk_in())
+        if ahead is not None and ahead.gate is gate:
+            asking.ahead = None
+            return self._admit(target, model, gate.admit(ahead.granted, asking.tokens, model))
+        place = gate.step_in(asking.tokens, model)
         return None if place is None else self._admit(target, model, place)
 
     async def enter(self, target: Target, model: str, asking: Asking, until: float | None) -> Entry:

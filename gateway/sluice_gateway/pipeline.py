@@ -7,16 +7,16 @@ Stream and non-stream take the same path; nothing here knows the HTTP server in 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sluice_gateway.asking import LEAST_SECONDS, Asker
 from sluice_gateway.attempts import AttemptFailed, limit_refusal
 from sluice_gateway.errors import CallerError, ProviderRefused
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.exchange import Exchange, Reply
-from sluice_gateway.fleet import Closed, Entry, Fleet
+from sluice_gateway.fleet import Ahead, Closed, Entry, Fleet
 from sluice_gateway.hedging import Hedging
-from sluice_gateway.limits.contract import Granted, Refused, Store, Used
+from sluice_gateway.limits.contract import Charge, Granted, Refused, Store, Used
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Full
 from sluice_gateway.limits.of_route import RouteLimits
@@ -34,6 +34,8 @@ from sluice_gateway.ways import Way, Whole
 
 OUTRUN = "outrun"
 """The result of an attempt that another one of the same request was faster than."""
+_SHORT_SECONDS = 1.0
+"""After a route's limit has refused a request: for so long, others are likely to be refused, too."""
 _ENOUGH = 0.9
 """Of a target's own time, which a route may have shortened: whoever had so much of it can't blame the deadline."""
 _OF_CODES = {"timeout": FaultKind.TIMEOUT}
@@ -108,17 +110,38 @@ class Pipeline:
         try:
             return await self._serve(trip)
         finally:
+            if trip.ahead is not None:
+                self._store.undo(trip.ahead.granted)
             self._store.settle(granted, Used((record.usage.total if record.usage else 0) + record.lost_tokens))
 
     async def _reserve(self, trip: Trip, limits: RouteLimits) -> Granted:
         """Take what the request may use from the route's limits. Raises RateLimitExceeded, Overloaded."""
         record = trip.exchange.record
         charges = limits.charges(record.consumer, trip.tokens)
-        outcome = self._store.at_once(charges) or await self._store.reserve(charges)
+        outcome = self._store.at_once(charges) or await self._ask_ahead(trip, charges, limits)
         record.levels = outcome.levels
         if isinstance(outcome, Refused):
+            limits.short_until = self._clock() + _SHORT_SECONDS
             self._recorder.limited(record.route, outcome.limit.name)
             raise limit_refusal(outcome, trip.tokens)
+        return outcome
+
+    async def _ask_ahead(self, trip: Trip, charges: Sequence[Charge], limits: RouteLimits) -> Granted | Refused:
+        """Ask for the route's limits and, in the same round trip, for those of the first target's provider: unless the
+        route has just been short, when callers that are refused would take room from others.
+        """
+        candidates, route = trip.planned.plan.to_try(), trip.planned.match.route
+        if not candidates or route.hedging is not None or self._clock() < limits.short_until:
+            return await self._store.reserve(charges)
+        gate = self._fleet.gates.of(candidates[0].target.provider)
+        theirs = gate.foresee(trip.tokens, candidates[0].model)
+        if not theirs:
+            return await self._store.reserve(charges)
+        outcome, granted = await self._store.reserve_each((charges, theirs))
+        if isinstance(granted, Granted):
+            trip.ahead = Ahead(gate, granted)
+            if isinstance(outcome, Refused):
+                self._store.undo(granted)
         return outcome
 
     async def _serve(self, trip: Trip) -> Reply | None:

@@ -7,7 +7,7 @@ from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, GatewayError
 from sluice_gateway.exchange import Exchange, Reply
-from sluice_gateway.fleet import Closed
+from sluice_gateway.fleet import Ahead, Closed
 from sluice_gateway.limits.gate import Full
 from sluice_gateway.normal.parts import Source
 from sluice_gateway.providers.adapter import FaultKind
@@ -25,12 +25,14 @@ class Trip:
 
     Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``outrun``:
     another attempt of the same request was faster than this one. ``waited``: seconds in providers' lines so far.
-    ``pictures`` were fetched already, by such rules. ``estimate`` gives the tokens of a prompt, by a target's kind.
+    ``ahead``: what is reserved at the first target already. ``pictures`` were fetched already, by such rules.
+    ``estimate`` gives the tokens of a prompt, by a target's kind.
     """
 
     __slots__ = (
         "_estimate",
         "_tokens",
+        "ahead",
         "attempts",
         "deadline",
         "exchange",
@@ -63,6 +65,7 @@ class Trip:
         self.unable: CallerError | None = None
         self.outrun = False
         self.waited = 0.0
+        self.ahead: Ahead | None = None
         self.pictures: tuple[tuple[ImageFetch, dict[str, Source]], ...] = ()
         candidates = planned.plan.to_try()
         self.last = now + planned.match.route.longest_seconds if deadline is None else deadline

@@ -108,6 +108,14 @@ class Store(Protocol):
         """
         ...
 
+    async def reserve_each(self, questions: Sequence[Sequence[Charge]]) -> list[Granted | Refused]:
+        """Several reservations, each for itself and of a holder of its own, asked at the same time."""
+        ...
+
+    def undo(self, granted: Granted) -> None:
+        """Give everything back, requests too: nothing became of it. In the place of ``settle``."""
+        ...
+
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back. Once for each ``Granted``. Returns
         at once; requests stay counted. What the same process reserves afterwards sees it.

@@ -126,7 +126,19 @@ class Gate:
             if not isinstance(answer, Granted):
                 return None
             granted = answer
-        if heard is not None:
+        return self.admit(granted, tokens, model)
+
+    def foresee(self, tokens: int, model: str) -> tuple[Charge, ...]:
+        """What a request will ask for that finds room, as far as is known here; () when it has to wait, or nothing is
+        counted. Whoever is granted that may come in by ``admit``.
+        """
+        if self._line or model in self._lines or self.wait(tokens, self._clock(), model):
+            return ()
+        return self._charged(tokens)
+
+    def admit(self, granted: Granted | None, tokens: int, model: str) -> Pass:
+        """Take a place that was reserved, or for which nothing is counted."""
+        if (heard := self._heard.get(model)) is not None:
             heard.take(tokens)
         self._inside += 1
         return Pass(self, granted, self._leave)

@@ -176,6 +176,16 @@ class LocalStore:
                 said.append(counter.level(limit, now))
         return Granted(tuple(said), tuple(charges), counters)
 
+    async def reserve_each(self, questions: Sequence[Sequence[Charge]]) -> list[Granted | Refused]:
+        """See ``at_once``."""
+        return [self.at_once(charges) for charges in questions]
+
+    def undo(self, granted: Granted) -> None:
+        """Give everything back, requests too: nothing became of it. In the place of ``settle``."""
+        now = self._clock()
+        for charge, counter in zip(granted.charges, cast("list[_Counter]", granted.key), strict=True):
+            counter.correct(-charge.amount, now)
+
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back. Once for each ``Granted``."""
         now = self._clock()

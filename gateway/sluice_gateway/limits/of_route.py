@@ -10,12 +10,15 @@ _MOST_CONSUMERS = 10_000  # kept in mind; one that is forgotten costs a few micr
 
 
 class RouteLimits:
-    """The limits of one route. ``holder`` is the resource, as counters and messages name it."""
+    """The limits of one route. ``holder`` is the resource, as counters and messages name it. ``short_until`` is for
+    whoever asks for them: until when they are likely to refuse.
+    """
 
     def __init__(self, holder: str, limits: Sequence[model_route.Limit]) -> None:
         self._holder = holder
         self._limits = limits
         self._by_consumer: dict[str, tuple[Charge, ...]] = {}
+        self.short_until = 0.0
         self.counts_tokens = any(limit.tokens is not None for limit in limits)
 
     def charges(self, consumer: str, tokens: int) -> tuple[Charge, ...]:

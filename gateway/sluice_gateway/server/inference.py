@@ -85,12 +85,12 @@ class Inference:
             raise NotReady("no configuration has been loaded; see /internal/config", retry_after=1)
         record.consumer = self.configuration.callers.identify(key_header(request))
         call = parse(await read_json_body(request, self.max_body_bytes), shape)
-        headers = request.headers
-        if "anthropic-beta" in headers and _BETA.fullmatch(beta := ",".join(headers.getall("anthropic-beta"))):
+        given = request.headers
+        if "anthropic-beta" in given and _BETA.fullmatch(beta := ",".join(given.getall("anthropic-beta"))):
             call.headers = (("anthropic-beta", beta),)
         record.model, record.stream = call.model, call.stream
         client = StreamReply(request, record, table, self.stall_seconds)
-        strategy = headers.get("x-routing-strategy", "")
+        strategy = given.get("x-routing-strategy", "")
         exchange = Exchange(call, table, record, client, self._deadline(request, record), strategy)
         try:
             reply = await self.pipeline.serve(exchange)

@@ -26,14 +26,17 @@ _ANOTHER_TIME = -1  # as reserve.lua says
 
 
 class _Question:
-    """A reservation on its way. ``answer`` becomes None when this process has to find one itself."""
+    """A reservation on its way. ``answer`` becomes None when this process has to find one itself; so it has when the
+    question was not ``sent``.
+    """
 
-    __slots__ = ("answer", "asked", "charges", "form", "lease")
+    __slots__ = ("answer", "asked", "charges", "form", "lease", "sent")
 
     def __init__(self, charges: Sequence[Charge], form: Form, lease: str, loop: asyncio.AbstractEventLoop) -> None:
         self.charges = charges
         self.form = form
         self.lease = lease
+        self.sent = False
         self.asked = loop.time()
         self.answer: asyncio.Future[Granted | Refused | None] = loop.create_future()
 
@@ -99,21 +102,48 @@ class SharedStore:
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """Take all charges, of one holder, or none."""
+        return await self._answer(self._begin(charges))
+
+    async def reserve_each(self, questions: Sequence[Sequence[Charge]]) -> list[Granted | Refused]:
+        """Several reservations, each for itself and of a holder of its own, in one round trip."""
+        begun = deque(map(self._begin, questions))
+        answers = list[Granted | Refused]()
+        try:
+            while begun:
+                answers.append(await self._answer(begun.popleft()))
+        except asyncio.CancelledError:
+            for one in begun:
+                self._leave(one)
+            for answer in answers:
+                if isinstance(answer, Granted):
+                    self.undo(answer)
+            raise
+        return answers
+
+    def _begin(self, charges: Sequence[Charge]) -> _Question:
         form = self._counters.form(charges)
-        lease = f"{self._pod}:{next(self._ids)}" if form.places else ""
+        question = _Question(charges, form, f"{self._pod}:{next(self._ids)}" if form.places else "", self._loop)
         if self._link.available:
-            question = _Question(charges, form, lease, self._loop)
+            question.sent = True
             self._ask(question)
-            try:
-                answer = await question.answer
-            except asyncio.CancelledError:
-                if question.answer.done() and not question.answer.cancelled():
-                    self._undo(question.answer.result())
-                raise
-            if answer is not None:
-                return answer
-            return await self._alone(charges, form, lease, known=True)  # it may have been heard
-        return await self._alone(charges, form, lease, known=False)
+        return question
+
+    async def _answer(self, question: _Question) -> Granted | Refused:
+        if not question.sent:
+            return self._alone(question.charges, question.form, question.lease, known=False)
+        try:
+            answer = await question.answer
+        except asyncio.CancelledError:
+            self._leave(question)
+            raise
+        if answer is not None:
+            return answer
+        return self._alone(question.charges, question.form, question.lease, known=True)  # it may have been heard
+
+    def _leave(self, question: _Question) -> None:
+        """Whoever asked has left: give back what is granted, now or when it is."""
+        if not question.answer.cancel() and not question.answer.cancelled():
+            self._undo(question.answer.result())
 
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back."""
@@ -170,23 +200,34 @@ class SharedStore:
         else:  # whoever asked has left
             self._undo(taken)
 
-    def _undo(self, taken: Granted | Refused | None) -> None:
-        """Give back what nobody has used, requests too."""
-        if isinstance(taken, Granted) and isinstance(taken.key, Taken):
-            for index, charge in enumerate(taken.charges):
+    def undo(self, granted: Granted) -> None:
+        """Give everything back, requests too: nothing became of it. In the place of ``settle``."""
+        key = granted.key
+        if not isinstance(key, Taken) or key.settled:
+            return
+        key.settled = True
+        if isinstance(key, _Alone):
+            self._local.undo(key.granted)
+            self._counted_here = True
+        else:
+            for index, charge in enumerate(granted.charges):
                 if charge.limit.unit is not Unit.PLACES:
-                    self._owe(taken.key.mark(index), -charge.amount)
-            self._free(taken.key.lease)
-            self._gather()
+                    self._owe(key.mark(index), -charge.amount)
+        self._free(key.lease)
+        self._gather()
 
-    async def _alone(self, charges: Sequence[Charge], form: Form, lease: str, *, known: bool) -> Granted | Refused:
+    def _undo(self, taken: Granted | Refused | None) -> None:
+        if isinstance(taken, Granted):
+            self.undo(taken)
+
+    def _alone(self, charges: Sequence[Charge], form: Form, lease: str, *, known: bool) -> Granted | Refused:
         """What this process says while the state Redis is away. ``known``: it may know of the lease."""
         self._hold(form, lease, known=known)
         closed = next((limit for limit in form.limits if limit.closed), None)
         if closed is not None:
             self._free(lease)
             return Refused((), closed, AWAY_RETRY_SECONDS, away=True)
-        answer = await self._local.reserve(charges)
+        answer = self._local.at_once(charges)
         if isinstance(answer, Refused):
             self._free(lease)
             return answer
