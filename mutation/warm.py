@@ -50,6 +50,7 @@ class Checks(NamedTuple):
         return fork.exitcode == 0
 
     def _run(self) -> None:
+        gc.freeze()  # what was imported before stays: nobody need look through it
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
@@ -89,7 +90,6 @@ def main(settings: str, session: str) -> int:
     if any((getattr(one, "__file__", None) or "").endswith(module) for one in sys.modules.values()):
         print(f"{module} is imported already")
         return 1
-    gc.freeze()
     if not tests.pass_within(timeout):
         print("the tests fail without any mutant")
         return 1

@@ -15,13 +15,14 @@ from sluice_gateway.sources.cluster import ClusterSource
 from sluice_gateway.sources.following import Pace
 from sluice_gateway.sources.source import Loaded, Refused
 from sluice_gateway.telemetry.log import LineWriter, make_logger
+from tests.support.examples import examples
 from tests.support.fake_api import FakeApi, event, fake_api, refuses, watch_of
 from tests.support.following import Following
 from tests.support.gateway import LogFile, provider, route
 from tests.support.published import Published, publish
 from tests.support.upstream import says_then_cuts
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 KEYED = provider("up", "http://127.0.0.1:9", credentials={"secretRef": {"name": "up", "key": "api-key"}})
 TROUBLES = {
     "refused": refuses(500),
@@ -133,7 +134,7 @@ async def follow(steps: list) -> None:
         await followed.close()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(steps=st.lists(STEPS, max_size=12))
 def test_in_the_end_what_was_published_last_is_served(steps: list) -> None:
     asyncio.run(follow(steps))

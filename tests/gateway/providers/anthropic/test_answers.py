@@ -31,6 +31,7 @@ from sluice_gateway.providers.adapter import FaultKind, ProviderFault
 from sluice_gateway.providers.anthropic.answers import FINISHES, read_answer
 from sluice_gateway.providers.anthropic.streams import read_event
 from sluice_gateway.sse import BadEvent
+from tests.support.examples import examples
 
 FOLDER = Path(__file__).resolve().parents[3] / "golden" / "providers" / "anthropic"
 ODD = {
@@ -171,7 +172,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(EVENT, max_size=6))
 def test_any_events_are_read_or_are_a_fault(events: list[dict[str, Any]]) -> None:
     memory: dict[str, Any] = {}
@@ -183,7 +184,7 @@ def test_any_events_are_read_or_are_a_fault(events: list[dict[str, Any]]) -> Non
         assert all(isinstance(delta.arguments, str) for delta in deltas if isinstance(delta, ToolCallDelta))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.fixed_dictionaries(
         {"content": st.lists(BLOCK | JSON, max_size=3)},
