@@ -7,21 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.limit_asker import CALLS, HOLDER, PLACES, TOKENS
 from tests.support.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[3]
-ASKERS = 200
+PROCESSES, ASKERS = 4, 200
 
 
-def asked(server: RedisServer, gateway: str, processes: int) -> list[dict[str, Any]]:
+def asked(server: RedisServer, gateway: str) -> list[dict[str, Any]]:
     """What each of the processes got; they begin together."""
     with ExitStack() as stack:
         started = []
-        for seed in range(processes):
-            words = (str(server.port), gateway, str(ASKERS // processes), str(seed))
+        for seed in range(PROCESSES):
+            words = (str(server.port), gateway, str(ASKERS // PROCESSES), str(seed))
             command = (sys.executable, "-m", "tests.support.limit_asker", *words)
             process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             started.append(stack.enter_context(process))
@@ -45,12 +43,11 @@ def most_at_once(intervals: list[tuple[float, float]]) -> int:
     return most
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-def test_the_count_of_many_processes_is_exact(redis_server: RedisServer, gateway: str, processes: int) -> None:
+def test_the_count_of_many_processes_is_exact(redis_server: RedisServer, gateway: str) -> None:
     """Calls: exactly as many as there are. Tokens: more only by what those under way had estimated too low, and under
     way are no more than there are places.
     """
-    seen = asked(redis_server, gateway, processes)
+    seen = asked(redis_server, gateway)
     key = f"{{sluice/{gateway}/{HOLDER}}}"
     counted = {
         limit.name: int(redis_server.call("GET", f"{key}{limit.unit}/{limit.name}/day/UTC/").split()[2])
