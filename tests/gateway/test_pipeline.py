@@ -46,7 +46,7 @@ async def test_a_callers_own_time_covers_the_pictures_that_are_fetched() -> None
     images = Images(lambda _: True)
     pipeline = make_pipeline(asyncio.get_running_loop().time, images)
     async with serve(says_then_stalls()) as pictures:
-        exchange = asking_about(pictures.url + "/a.png", fetching("google") + route("chat", "google/gemini"), 0.2)
+        exchange = asking_about(pictures.url + "/a.png", fetching("google") + route("chat", "google/gemini"), 0.5)
         try:
             async with asyncio.timeout(10):
                 with pytest.raises(UpstreamTimedOut, match="x-request-timeout-ms"):
@@ -73,7 +73,7 @@ async def test_pictures_are_fetched_once_for_all_targets_with_the_same_rules() -
 
 
 async def test_a_request_waits_in_all_lines_together_no_longer_than_in_one() -> None:
-    names, wait = "abcde", 100
+    names, wait = "abcde", 300
     async with serve(says_then_stalls()) as upstream:
         limits = {"maxConcurrent": 1, "queue": {"maxWaitMilliseconds": wait}}
         config = "".join(provider(name, upstream.url, rateLimit=limits) for name in names)

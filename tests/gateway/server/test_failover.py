@@ -244,7 +244,7 @@ async def test_when_the_callers_time_is_over_no_further_target_is_asked() -> Non
             provider("first", first_up.url) + provider("second", second_up.url) + route("chat", "first/a", "second/b")
         )
         async with gateway(text) as sluice:
-            response, body = await sluice.post(headers={"x-request-timeout-ms": "50"})
+            response, body = await sluice.post(headers={"x-request-timeout-ms": "200"})
     assert (response.status, body["error"]["code"]) == (504, "timeout")
     assert [attempt["target"] for attempt in body["error"]["attempts"]] == ["first/a"]
     assert not second_up.requests

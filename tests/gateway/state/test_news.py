@@ -71,7 +71,7 @@ async def test_who_starts_later_hears_what_still_holds(redis_server: RedisServer
     speaker.news.publish_open("a/open", "m", 30)
     assert await speaker.news.override("reset", "a/ended", "m")
     await asyncio.sleep(0.002)
-    late = State(redis_server.address, gateway, Logs().logger)
+    late = State(redis_server.address, gateway, Logs().logger, patience=5.0)
     heard = Heard(late)
     await late.start()
     assert await heard.until(3) == [
