@@ -1,12 +1,13 @@
 """Asking a store in memory, whose answers nobody has to wait for, at times that a test sets."""
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Span, Unit
+from sluice_gateway.limits.contract import Charge, Granted, Limit, Refused, Span, Unit, Used
 from sluice_gateway.limits.local import LocalStore
 
 NOON = datetime.fromisoformat("2026-05-01T12:00:00Z").timestamp()
@@ -20,6 +21,32 @@ class Wall:
 
     def __call__(self) -> float:
         return self.now
+
+
+class FarStore:
+    """Counters that have to be asked; ``asked`` are the holders, by round trip."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.counts = LocalStore(clock)
+        self.asked: list[list[str]] = []
+
+    def at_once(self, _charges: Sequence[Charge], *, levels: bool = True) -> None:
+        """Nothing is known at once."""
+
+    async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
+        [answer] = await self.reserve_each([charges])
+        return answer
+
+    async def reserve_each(self, questions: Sequence[Sequence[Charge]]) -> list[Granted | Refused]:
+        self.asked.append([charges[0].limit.holder for charges in questions])
+        await asyncio.sleep(0)
+        return [self.counts.at_once(charges) for charges in questions]
+
+    def settle(self, granted: Granted, used: Used) -> None:
+        self.counts.settle(granted, used)
+
+    def undo(self, granted: Granted) -> None:
+        self.counts.undo(granted)
 
 
 def limit(unit: Unit = Unit.TOKENS, most: int = 100, span: Span | None = None, **more: Any) -> Limit:

@@ -8,6 +8,7 @@ from sluice_gateway.estimates import Estimates
 from sluice_gateway.fleet import Fleet
 from sluice_gateway.health.checks import Checks
 from sluice_gateway.images import Images
+from sluice_gateway.limits.contract import Store
 from sluice_gateway.limits.expected import ExpectedOutput
 from sluice_gateway.limits.gate import Gates
 from sluice_gateway.limits.local import LocalStore
@@ -20,10 +21,12 @@ from sluice_gateway.telemetry.record import Recorder
 from sluice_gateway.telemetry.target_figures import TargetFigures
 
 
-def make_pipeline(clock: Callable[[], float], images: Images, recorder: Recorder | None = None) -> Pipeline:
-    """A pipeline of its own parts, with limits kept in this process."""
+def make_pipeline(
+    clock: Callable[[], float], images: Images, recorder: Recorder | None = None, store: Store | None = None
+) -> Pipeline:
+    """A pipeline of its own parts, with limits kept in this process unless there is another ``store``."""
     logger = make_logger()
-    estimates, outputs, store = Estimates(), ExpectedOutput(), LocalStore(time.time)
+    estimates, outputs, store = Estimates(), ExpectedOutput(), store or LocalStore(time.time)
     fleet = Fleet(Breakers(), Gates(store, clock), TargetFigures(), clock, Checks(logger, Metrics()))
     planner = Planner(fleet, outputs, lambda: 0.5, clock, words=False)
     asker = Asker(images, estimates, clock, 15.0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sluice_gateway.limits.contract import Charge, Level, Limit, Refused, Span, Unit, Used
+from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit, Used
 from sluice_gateway.limits.local import PLACE_WAIT, Counted, LocalStore
 from tests.support.limits import NOON, Wall, left, limit, now, refused, take
 
@@ -286,6 +286,22 @@ class TestDraining:
         take(store, (PER_MINUTE, 40), (limit(span="hour"), 30))
         wall.now += later
         assert store.drain() == [Counted(limit(span="hour"), int(NOON), 30)]
+
+
+class TestUndoing:
+    def test_what_is_undone_was_never_taken(self) -> None:
+        store = LocalStore(Wall())
+        limits = (PER_MINUTE, limit(Unit.REQUESTS, 3, "day"), BUCKET, PLACES)
+        before = [left(store, one) for one in limits]
+        taken = take(store, *((one, 1) for one in limits))
+        assert [left(store, one) for one in limits] == [count - 1 for count in before]
+        store.undo(taken)
+        assert [left(store, one) for one in limits] == before
+
+    async def test_several_are_asked_each_for_itself(self) -> None:
+        store = LocalStore(Wall())
+        answers = await store.reserve_each([[Charge(PER_MINUTE, 101)], [Charge(PER_MINUTE, 40)]])
+        assert [type(answer) for answer in answers] == [Refused, Granted]
 
 
 class TestMemory:

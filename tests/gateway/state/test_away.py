@@ -163,6 +163,16 @@ async def test_what_was_granted_here_is_settled_there(redis_server: RedisServer,
     assert await counted(store, TOKENS) == 550
 
 
+async def test_what_was_granted_here_and_undone_is_not_told_there(redis_server: RedisServer, open_pod: Open) -> None:
+    store = (await open_pod()).store
+    with redis_server.stopped(), impatient(store):
+        early, late = await many(store, 2)
+        store.undo(early)
+    await back(store)
+    store.undo(late)
+    assert await counted(store, TOKENS) == 0
+
+
 async def test_places_outlive_a_server_that_forgot_them(redis_server: RedisServer, open_pod: Open) -> None:
     store = (await open_pod()).store
     taken = [await store.reserve([Charge(PLACES, 1)]) for _ in range(2)]

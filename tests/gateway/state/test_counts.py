@@ -280,6 +280,47 @@ async def test_whoever_leaves_before_he_could_ask_is_not_asked_for(open_pod: Ope
     assert second.cancelled()
 
 
+async def test_what_is_undone_was_never_taken(open_pod: Open) -> None:
+    store = (await open_pod()).store
+    taken = await granted(store, Charge(REQUESTS, 1), Charge(TOKENS, 1000), Charge(PLACES, 1))
+    flow = await granted(store, Charge(BUCKET, 6000))
+    store.undo(taken)
+    store.undo(flow)
+    store.undo(taken)  # once
+    store.settle(taken, Used(7))
+    assert [await remaining(store, one) for one in (REQUESTS, TOKENS, PLACES, BUCKET)] == [3, 1000, 2, 6000]
+
+
+async def test_several_are_asked_together_each_for_itself(open_pod: Open) -> None:
+    store = (await open_pod()).store
+    other = Limit("ProviderPolicy/default/p", "few", Unit.REQUESTS, 1)
+    first = await store.reserve_each([(Charge(REQUESTS, 1), Charge(PLACES, 1)), (Charge(other, 1),)])
+    second = await store.reserve_each([(Charge(REQUESTS, 1), Charge(PLACES, 1)), (Charge(other, 1),)])
+    assert [type(answer) for answer in first] == [Granted, Granted]
+    assert [type(answer) for answer in second] == [Granted, Refused]
+    assert [level.remaining for answer in second for level in answer.levels] == [1, 0, 0]
+
+
+async def test_whoever_leaves_while_he_asks_for_several_takes_nothing(open_pod: Open) -> None:
+    pod: State = await open_pod()
+    other = Limit("ProviderPolicy/default/p", "few", Unit.PLACES, 1)
+    left_at_steps = 0
+    for turns in range(8):  # at each step of the way
+        questions = [(Charge(REQUESTS, 1), Charge(TOKENS, 1000)), (Charge(other, 1),)]
+        asking = asyncio.create_task(pod.store.reserve_each(questions))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        [answers] = await asyncio.gather(asking, return_exceptions=True)
+        left_at_steps += asking.cancelled()
+        if isinstance(answers, list):
+            for answer in answers:
+                assert isinstance(answer, Granted)
+                pod.store.undo(answer)
+        assert [await remaining(pod.store, one) for one in (REQUESTS, TOKENS, other)] == [3, 1000, 1], turns
+    assert left_at_steps
+
+
 async def test_places_are_kept_as_long_as_they_are_held(open_pod: Open, redis_server: RedisServer, prefix: str) -> None:
     pod = await open_pod()
     held, ended = await granted(pod.store, Charge(PLACES, 1)), await granted(pod.store, Charge(PLACES, 1))
