@@ -79,7 +79,7 @@ class Hedging:
 
     def begins(self, trip: Trip) -> bool:
         """Whether the request is one that may have a second target beside its first."""
-        return not trip.exchange.call.stream and not trip.attempts and len(trip.planned.plan.to_try()) > 1
+        return not trip.exchange.call.stream and not trip.attempts and len(trip.candidates) > 1
 
     async def race(self, trip: Trip, candidate: Candidate, way: Way) -> Reply | None:
         """Ask a target and, when its answer is late, the next one too; NEXT when neither has served. Raises CallerError

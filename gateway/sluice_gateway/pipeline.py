@@ -130,7 +130,7 @@ class Pipeline:
         """Ask for the route's limits and, in the same round trip, for those of the first target's provider: unless the
         route has just been short, when callers that are refused would take room from others.
         """
-        candidates, route = trip.planned.plan.to_try(), trip.planned.match.route
+        candidates, route = trip.candidates, trip.planned.match.route
         if not candidates or route.hedging is not None or self._clock() < limits.short_until:
             return await self._store.reserve(charges)
         gate = self._fleet.gates.of(candidates[0].target.provider)
@@ -154,7 +154,7 @@ class Pipeline:
             reply = await self._turn(trip, turn)
             if reply is not NEXT:
                 return reply
-        if not trip.planned.plan.to_try():
+        if not trip.candidates:
             self._down(trip.planned.match.route.label)
         raise trip.failure(_whose_time(trip) if self._late(trip) else "")
 

@@ -26,7 +26,7 @@ class Trip:
     Nothing may begin after ``last``. ``unable`` is why the first target that can't do what is asked can't. ``outrun``:
     another attempt of the same request was faster than this one. ``waited``: seconds in providers' lines so far.
     ``ahead``: what is reserved at the first target already. ``pictures`` were fetched already, by such rules.
-    ``estimate`` gives the tokens of a prompt, by a target's kind.
+    ``candidates`` are tried in their order. ``estimate`` gives the tokens of a prompt, by a target's kind.
     """
 
     __slots__ = (
@@ -34,6 +34,7 @@ class Trip:
         "_tokens",
         "ahead",
         "attempts",
+        "candidates",
         "deadline",
         "exchange",
         "last",
@@ -67,7 +68,7 @@ class Trip:
         self.waited = 0.0
         self.ahead: Ahead | None = None
         self.pictures: tuple[tuple[ImageFetch, dict[str, Source]], ...] = ()
-        candidates = planned.plan.to_try()
+        candidates = self.candidates = planned.plan.to_try()
         self.last = now + planned.match.route.longest_seconds if deadline is None else deadline
         self.succession = Succession(candidates, budgets=budgets, deadline=self.last, chance=chance)
 
