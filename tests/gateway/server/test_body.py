@@ -60,13 +60,13 @@ async def test_a_body_that_stops_is_given_up_long_before_its_last_second(sent: i
 
 
 async def test_a_body_that_comes_slowly_is_read() -> None:
-    """In all it takes many times what a single piece may."""
-    async with reading(0.3, LONG) as (server, writer):
+    """In all it takes more than twice what a single piece may."""
+    async with reading(0.6, LONG) as (server, writer):
         clock = asyncio.get_running_loop().time
         started = clock()
         for _ in range(999):
             writer.write(b"x")
-            if clock() - started < 1:
+            if clock() - started < 1.3:
                 await asyncio.wait((server.body,), timeout=0.02)
         assert not server.body.done()
         writer.write(b"x")
