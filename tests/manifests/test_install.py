@@ -29,7 +29,7 @@ class Installed:
         self.folder = MANIFESTS / "overlays" / overlay
 
     def kubectl(self, *arguments: str | Path) -> str:
-        return self.plane.kubectl(*arguments, within=60)
+        return self.plane.kubectl(*arguments, within=120)
 
     def account(self, name: str) -> Api:
         """A client with the token that a pod of this ServiceAccount gets."""
@@ -67,8 +67,8 @@ def installed(request: pytest.FixtureRequest, bare: ControlPlane) -> Iterator[In
     before = one.inventory()
     one.kubectl("apply", "-k", one.folder)
     yield one
-    one.kubectl("delete", "-k", one.folder, "--wait=false")
-    bare.until(lambda: one.holds(before), "nothing of it is left", within=90)
+    one.kubectl("delete", "-k", one.folder, "--timeout=100s")
+    bare.until(lambda: one.holds(before), "nothing of it is left", within=90)  # tenants, too, that a test has ended
 
 
 def rules(account: Api, namespace: str) -> set[Rule]:
