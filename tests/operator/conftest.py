@@ -9,6 +9,14 @@ import pytest
 from sluice_operator.kube import Access, Api
 from tests.support.cluster import ControlPlane
 from tests.support.site import Site
+from tests.support.warm import Warm, warm
+
+
+@pytest.fixture(scope="session")
+def operators() -> Iterator[Warm]:
+    """Where operators come from, for all tests."""
+    with warm() as one:
+        yield one
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ async def kube(control_plane: ControlPlane) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def site(sluice_api: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Site]:
+def site(sluice_api: ControlPlane, namespace: str, tmp_path: Path, operators: Warm) -> Iterator[Site]:
     """This test's namespace. The operators that it starts end with it."""
     with ExitStack() as stack:
-        yield Site(sluice_api, namespace, tmp_path, stack)
+        yield Site(sluice_api, namespace, tmp_path, stack, operators)

@@ -7,20 +7,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.cluster import CRD_PATH, CRDS, ControlPlane
+from tests.support.cluster import CRD_PATH, CRDS, ApiRefused, ControlPlane
+from tests.support.kubernetes_api import Document
 from tests.support.operator import Operator, kubeconfig, running, token_for
 from tests.support.site import Site, provider, route, secret
+from tests.support.warm import Warm
 
 
 @pytest.fixture
-def sites(sluice_api: ControlPlane, tmp_path: Path) -> Iterator[list[Site]]:
+def sites(sluice_api: ControlPlane, tmp_path: Path, operators: Warm) -> Iterator[list[Site]]:
     """Two namespaces."""
     with ExitStack() as stack:
         found = []
         for _ in range(2):
             name = sluice_api.new_namespace()
             stack.callback(sluice_api.kubectl, "delete", "namespace", name, "--wait=false", "--ignore-not-found")
-            found.append(Site(sluice_api, name, tmp_path, stack))
+            found.append(Site(sluice_api, name, tmp_path, stack, operators))
         yield found
 
 
@@ -32,7 +34,7 @@ def operator_of_all(sites: list[Site]) -> Iterator[Operator]:
     for site in others:
         site.admit(home.namespace)
     config = kubeconfig(home.plane, token, home.folder)
-    with running(config, home.namespace, home.folder, SLUICE_NAMESPACES="") as operator:
+    with running(config, home.namespace, home.folder, warm=home.warm, SLUICE_NAMESPACES="") as operator:
         yield operator
 
 
@@ -74,7 +76,7 @@ def test_a_gateway_in_a_namespace_where_nothing_may_be_written(sites: list[Site]
     home.gateway()
     home.apply(secret(), provider(), route())
     config = kubeconfig(home.plane, token, home.folder)
-    with running(config, home.namespace, home.folder, SLUICE_NAMESPACES=""):
+    with running(config, home.namespace, home.folder, warm=home.warm, SLUICE_NAMESPACES=""):
         home.becomes("modelroutes", "chat", "Ready", "True", "Programmed")
         message = closed.becomes("modelroutes", "chat", "Programmed", "False", "Pending")
         assert f"not written: GET configmaps {closed.namespace}/sluice-gateway-config: 403" in message
@@ -86,11 +88,19 @@ def test_a_field_of_another_version_keeps_only_its_resource_out(sites: list[Site
     site = sites[0]
     site.serve(secret(), provider(), route("chat"))
     with fields_of_another_version(site.plane):
-        site.apply(route("newer", teleport=True))
+        site.until(lambda: _taken(site, route("newer", teleport=True)), "the field is known")
         message = site.becomes("modelroutes", "newer", "Accepted", "False", "Invalid")
         assert message.startswith("spec.teleport: ")
         site.apply(route("other"))
         site.becomes("modelroutes", "other", "Ready", "True", "Programmed")
+
+
+def _taken(site: Site, document: Document) -> bool:
+    try:
+        site.apply(document)
+    except ApiRefused:
+        return False
+    return True
 
 
 @contextmanager

@@ -122,12 +122,9 @@ def test_what_is_too_large_for_its_shard_keeps_only_itself_out(site: Site):
     for name, document in large.items():
         site.plane.api.apply(site.path("modelroutes", name), document)
 
-    def reasons(of_type: str) -> dict[str, str]:
-        return {name: site.condition("modelroutes", name, of_type).get("reason", "") for name in large}
-
     def told() -> bool:
-        refused = {name for name, reason in reasons("Accepted").items() if reason == "TooLarge"}
-        served = {name for name, reason in reasons("Programmed").items() if reason == "Programmed"}
+        refused = {name for name, reason in site.reasons("modelroutes", "Accepted").items() if reason == "TooLarge"}
+        served = {name for name, reason in site.reasons("modelroutes", "Programmed").items() if reason == "Programmed"}
         return bool(refused) and refused == large.keys() - served and operator.metric(QUEUE) == 0
 
     site.until(told, "each is either served or said to be too large")

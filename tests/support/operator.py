@@ -18,6 +18,7 @@ import yaml
 
 from tests.support.cluster import ControlPlane
 from tests.support.kubernetes_api import Document
+from tests.support.warm import Forked, Warm
 
 PROGRAM = Path(sys.executable).with_name("sluice-operator")
 PATIENCE = 20.0
@@ -43,7 +44,7 @@ CLUSTER_RULES = OPERATOR_RULES + _rules("components/cluster-wide/access.yaml", "
 class Operator:
     """A running operator. ``log`` is the file of its standard error."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     log: Path
     port: int = 0
     _read: int = field(default=0, repr=False)
@@ -114,8 +115,13 @@ def kubeconfig(plane: ControlPlane, token: str, folder: Path, name: str = "one",
 
 
 @contextlib.contextmanager
-def running(config: Path, namespace: str, folder: Path, name: str = "one", **environ: str) -> Iterator[Operator]:
-    """Run one replica, for this namespace unless SLUICE_NAMESPACES says otherwise; killed in the end."""
+def running(
+    config: Path, namespace: str, folder: Path, name: str = "one", warm: Warm | None = None, **environ: str
+) -> Iterator[Operator]:
+    """Run one replica, for this namespace unless SLUICE_NAMESPACES says otherwise; killed in the end.
+
+    It is the installed program, or comes from who is ``warm``.
+    """
     log = folder / f"{name}.log"
     env = {
         **{key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")},
@@ -127,11 +133,11 @@ def running(config: Path, namespace: str, folder: Path, name: str = "one", **env
         **environ,
     }
     with log.open("wb") as stderr:
-        process = subprocess.Popen([PROGRAM], env=env, stderr=stderr)
+        process = warm.start(env, stderr) if warm else subprocess.Popen([PROGRAM], env=env, stderr=stderr)
     operator = Operator(process, log)
     try:
         operator.port = operator.logged("listening")["port"]
         yield operator
     finally:
         process.kill()
-        process.wait()
+        process.wait(PATIENCE)

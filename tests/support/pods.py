@@ -14,7 +14,7 @@ from typing import Any
 from sluice_config.published import GATEWAY_LABEL, INDEX_KEY, index_name
 from sluice_config.shards import Index
 from tests.support.cluster import ControlPlane
-from tests.support.kubernetes_api import Api, ApiRefused, Document, Identity
+from tests.support.kubernetes_api import ApiRefused, Document
 
 GATEWAY = "sluice-gateway"
 NOTHING_WRONG: Document = {"targets": [], "modelsNotOffered": [], "breakers": [], "unhealthy": [], "rejected": []}
@@ -29,8 +29,7 @@ class Pods:
 
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self._plane, self._namespace = plane, namespace
-        pki = plane.cluster.pki.directory
-        self._api = Api(plane.server, plane.ca_file, Identity((pki / "admin.crt", pki / "admin.key")))
+        self._api = plane.administrator()
         self._turn = threading.Lock()
         self.answers: dict[int, Any] = {}
         self.reports: dict[int, Any] = {}
@@ -57,9 +56,26 @@ class Pods:
 
     def ready(self, count: int) -> None:
         """Wait for so many pods, and let them be ready."""
-        self._plane.until(lambda: len(self.listed()) == count, f"{count} pods")
-        for place, pod in enumerate(self.listed()):
+        found: list[Document] = []
+
+        def all_there() -> bool:
+            found[:] = self._of_its_deployment()
+            return len(found) == count
+
+        self._plane.until(all_there, f"{count} pods")
+        for place, pod in enumerate(found):
             self.set_ready(pod["metadata"]["name"], place)
+
+    def _of_its_deployment(self) -> list[Document]:
+        """Without those of one that was deleted just before, which may still be listed."""
+        apps = f"/apis/apps/v1/namespaces/{self._namespace}"
+        deployments = {self._plane.api.get(f"{apps}/deployments/{GATEWAY}")["metadata"]["uid"]}
+        sets = {
+            one["metadata"]["uid"]
+            for one in self._plane.api.get(f"{apps}/replicasets")["items"]
+            if _of(one, deployments)
+        }
+        return [pod for pod in self.listed() if _of(pod, sets)]
 
     def set_ready(self, name: str, place: int, status: str = "True") -> None:
         """Let one pod be ready, or not."""
@@ -71,6 +87,10 @@ class Pods:
 
     def close(self) -> None:
         self._api.close()
+
+
+def _of(found: Document, owners: set[str]) -> bool:
+    return any(owner["uid"] in owners for owner in found["metadata"].get("ownerReferences", ()))
 
 
 @contextlib.contextmanager

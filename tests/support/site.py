@@ -18,15 +18,18 @@ from tests.support.kubernetes_api import Api, ApiRefused, Document
 from tests.support.operator import CREDENTIALS_RULES, WRITER_RULES, Operator, kubeconfig, running, token_for
 from tests.support.pods import GATEWAY, Pods, deployment, pods_of
 from tests.support.resources import API_VERSION, document
+from tests.support.warm import Warm
 
 PLURALS = {"ModelRoute": "modelroutes", "ProviderPolicy": "providerpolicies", "CachePolicy": "cachepolicies"}
 
 
 class Site:
-    """A namespace with a gateway, and an operator that serves it."""
+    """A namespace with a gateway, and an operator that serves it. ``warm``: where its operators come from."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, folder: Path, stack: ExitStack) -> None:
-        self.plane, self.namespace, self.folder, self._stack = plane, namespace, folder, stack
+    def __init__(
+        self, plane: ControlPlane, namespace: str, folder: Path, stack: ExitStack, warm: Warm | None = None
+    ) -> None:
+        self.plane, self.namespace, self.folder, self._stack, self.warm = plane, namespace, folder, stack, warm
         self.pods: Pods = stack.enter_context(pods_of(plane, namespace))
         self._token = ""
 
@@ -37,7 +40,7 @@ class Site:
         """
         self._token = self._token or token_for(self.plane, self.namespace, credentials=credentials)
         config = kubeconfig(self.plane, self._token, self.folder, name, server)
-        return self._stack.enter_context(running(config, self.namespace, self.folder, name, **environ))
+        return self._stack.enter_context(running(config, self.namespace, self.folder, name, self.warm, **environ))
 
     def gateway(self, replicas: int | None = 2, **annotations: str) -> None:
         """Install a gateway, and let its pods be ready."""
@@ -45,8 +48,8 @@ class Site:
         if replicas:
             self.pods.ready(replicas)
 
-    def apply(self, *documents: Document) -> None:
-        self.plane.apply(*documents, namespace=self.namespace)
+    def apply(self, *documents: Document, api: Api | None = None) -> None:
+        self.plane.apply(*documents, namespace=self.namespace, api=api)
 
     def serve(self, *documents: Document) -> Operator:
         """A gateway of two pods and an operator; returns when the resources are told what pods run of them."""
@@ -132,11 +135,12 @@ class Site:
 
     def condition(self, kind: str, name: str, of_type: str = "Ready") -> Document:
         """A condition; empty while there is none, or while it is about an older generation."""
-        found = self.find(kind, name) or {}
-        for condition in found.get("status", {}).get("conditions", ()):
-            if condition["type"] == of_type and condition["observedGeneration"] == found["metadata"]["generation"]:
-                return dict(condition)
-        return {}
+        return _condition(self.find(kind, name) or {}, of_type)
+
+    def reasons(self, kind: str, of_type: str) -> dict[str, str]:
+        """The reasons of a condition of all objects, by name; empty while there is none."""
+        items = self.plane.api.get(self.path(kind))["items"]
+        return {one["metadata"]["name"]: str(_condition(one, of_type).get("reason", "")) for one in items}
 
     def becomes(self, kind: str, name: str, *wanted: str, within: float = PATIENCE) -> str:
         """Wait until a condition is so: its type, status and reason. Its message."""
@@ -151,6 +155,13 @@ class Site:
         except AssertionError:
             raise AssertionError(f"not {wanted}: {self.find(kind, name)}") from None
         return str(self.condition(kind, name, of_type)["message"])
+
+
+def _condition(found: Document, of_type: str) -> Document:
+    for condition in found.get("status", {}).get("conditions", ()):
+        if condition["type"] == of_type and condition["observedGeneration"] == found["metadata"]["generation"]:
+            return dict(condition)
+    return {}
 
 
 def provider(name: str = "openai", **spec: Any) -> Document:
