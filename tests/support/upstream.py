@@ -247,10 +247,21 @@ async def serve(
     try:
         yield upstream
     finally:
+        await _accept_no_more(server)
         server.close()
         for peer in upstream.peers:
             await peer.finish()
         await server.wait_closed()
+
+
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """A connection that was just accepted has its peer two turns of the loop later: asyncio's own loop would leave it
+    open for ever if the server were closed in between.
+    """
+    for listener in server.sockets:
+        server.get_loop().remove_reader(listener.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def says(*answers: bytes) -> Script:
