@@ -78,7 +78,7 @@ class Sandbox:
         with (self._directory / "logs/sandbox.log").open("wb") as log:
             command = ["sh", "-c", START, "sh", str(self._record)]
             subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        wait_until(self._has_first_process, "the sandbox to start", 5, interval=0.01)
+        wait_until(self._has_first_process, "the sandbox to start", interval=0.01)
         run(*self.enter("sh", "-c", MOUNTS, "sh", str(self._directory), str(programs)))
 
     def enter(self, *command: str | Path) -> list[str]:
@@ -106,7 +106,7 @@ class Sandbox:
         holder = os.pidfd_open(process.pid)
         for pid in process.children() or [process.pid]:  # the holder reaps its child, and follows
             signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL)
-        if not select.select([holder], [], [], 10)[0]:
+        if not select.select([holder], [], [], 60)[0]:
             raise ClusterError("the sandbox did not end")
 
     def processes(self) -> dict[str, list[int]]:

@@ -98,7 +98,7 @@ def test_logs_commands_and_forwarded_ports_work(node: Node) -> None:
     with subprocess.Popen(node.kubectl_command(*forward), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().split("127.0.0.1:")[1].split()[0]
-        with OPENER.open(f"http://127.0.0.1:{port}/version", timeout=5) as answer:
+        with OPENER.open(f"http://127.0.0.1:{port}/version", timeout=30) as answer:
             assert answer.read() == b"one"
         process.terminate()
 

@@ -9,7 +9,7 @@ import yaml
 from tests.support.cluster import ControlPlane, KubectlFailed
 from tests.support.kubernetes_api import Api, ApiRefused, Document
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "sluice-system"
@@ -67,8 +67,8 @@ def installed(request: pytest.FixtureRequest, bare: ControlPlane) -> Iterator[In
     before = one.inventory()
     one.kubectl("apply", "-k", one.folder)
     yield one
-    one.kubectl("delete", "-k", one.folder, "--timeout=100s")
-    bare.until(lambda: one.holds(before), "nothing of it is left", within=90)  # tenants, too, that a test has ended
+    one.kubectl("delete", "-k", one.folder, "--timeout=110s")
+    bare.until(lambda: one.holds(before), "nothing of it is left", within=180)  # tenants, too, that a test has ended
 
 
 def rules(account: Api, namespace: str) -> set[Rule]:

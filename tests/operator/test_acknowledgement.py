@@ -16,7 +16,7 @@ from tests.support.site import Site
 
 WANTED = Wanted(GATEWAY, "D", "R")
 RUNS = {"digest": "D", "credentialsRevision": "R"}
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_another_replica_stands_by_and_takes_over_at_once(site: Site):
     standby = site.start("two")
     site.until(lambda: standby.get("/readyz")[0] == 200, "the standby is ready")
     assert (standby.metric("sluice_operator_leading"), standby.writes()) == (0, {})
-    with site.within(4.0):
+    with site.within(10.0):  # far less than the Lease lasts
         assert leader.ended() == 0
         standby.logged("leading")
     site.apply(route("new"))
@@ -67,7 +67,7 @@ def test_who_loses_the_lease_ends_before_it_writes_again(site: Site):
     lease = site.plane.api.get(LEASE.format(site.namespace))
     taken = lease["spec"] | {"holderIdentity": "another"}
     site.plane.api.merge(LEASE.format(site.namespace), {"spec": taken})
-    assert operator.process.wait(10) == 1
+    assert operator.process.wait(60) == 1
     [error] = [line["error"] for line in operator.lines if line["event"] == "ended"]
     assert error == "the Lease is lost to another"
     assert site.plane.api.get(LEASE.format(site.namespace))["spec"]["holderIdentity"] == "another"
@@ -86,7 +86,7 @@ def test_a_leader_that_is_killed_in_a_burst_of_changes(site: Site):
         # What a successor must wait for is written in the Lease; test_a_stalled_leader_* waits for as long as it is.
         site.plane.api.merge(LEASE.format(site.namespace), {"spec": {"leaseDurationSeconds": 1}})
         successor = site.start("two")
-        successor.logged("leading", within=25.0)
+        successor.logged("leading")
         site.until(lambda: len(site.snapshot().routes) == 200, "all of it")
         said = dict.fromkeys((f"route-{number}" for number in range(200)), "Programmed")
         site.until(lambda: site.reasons("modelroutes", "Programmed") == said, "and it says so of each")
@@ -164,7 +164,7 @@ async def test_a_stalled_leader_ends_and_writes_nothing_more(site: Site):
         site.apply(route("new"))
         site.start("two", server=site.plane.server)
         await asyncio.to_thread(site.becomes, "modelroutes", "new", "Ready", "True", "Programmed")
-        assert await asyncio.to_thread(stalled.process.wait, 20) == 1
+        assert await asyncio.to_thread(stalled.process.wait, 60) == 1
         before = site.index()
         tunnel.flow()
         assert site.index() == before

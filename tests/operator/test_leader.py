@@ -15,7 +15,7 @@ from tests.support.cluster import ControlPlane
 from tests.support.tunnel import tunnel_to
 
 TERM = Times(duration=1, deadline=0.6, retry=0.05)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 Candidate = Callable[..., Election]
 
@@ -52,10 +52,11 @@ async def test_the_first_candidate_creates_the_lease(candidate: Candidate, kube:
 
 
 async def test_a_leader_that_renews_keeps_all_others_waiting(candidate: Candidate, kube: Api, namespace: str):
-    one, two = candidate("one"), candidate("two")
+    steady = Times(duration=1, deadline=0.95, retry=0.05)  # a busy machine may not come to renew it for a while
+    one, two = candidate("one", steady), candidate("two", steady)
     await one.acquire()
     holding, waiting = asyncio.create_task(one.hold()), asyncio.create_task(two.acquire())
-    done, _ = await asyncio.wait({holding, waiting}, timeout=2 * TERM.duration)
+    done, _ = await asyncio.wait({holding, waiting}, timeout=2 * steady.duration)
     assert not done
     assert one.leading
     assert not two.leading
@@ -72,8 +73,8 @@ async def test_who_stops_to_renew_stops_to_lead_before_another_begins(candidate:
     while not waiting.done():
         seen.add((one.leading, two.leading))
         await asyncio.wait({waiting}, timeout=0.01)
-    assert seen == {(True, False), (False, False)}
-    assert two.leading
+    assert seen <= {(True, False), (False, False)}
+    assert (one.leading, two.leading) == (False, True)
 
 
 async def test_a_released_lease_is_taken_at_once(candidate: Candidate, kube: Api, namespace: str):

@@ -38,7 +38,7 @@ def traffic(url: str, key: str, model: str) -> Iterator[list[str]]:
     with ThreadPoolExecutor(1) as pool:
         calling = pool.submit(call)
         try:
-            assert answered.wait(10), failed
+            assert answered.wait(60), failed
             yield failed
         finally:
             ended.set()
@@ -57,7 +57,7 @@ class Streams:
     def begun(self) -> None:
         """Wait until each has its first words."""
         for _ in self._running:
-            assert self._begun.acquire(timeout=20)
+            assert self._begun.acquire(timeout=60)
 
     @property
     def left(self) -> int:

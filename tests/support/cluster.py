@@ -23,7 +23,7 @@ from tests.support.kubernetes_api import Api, ApiRefused, Document, Identity
 CRDS = Path(__file__).parents[2] / "crds"
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC_PATH = "/apis/rbac.authorization.k8s.io/v1"
-PATIENCE = 20.0
+PATIENCE = 60.0  # seconds: what comes in one may take far longer on a busy machine
 
 
 class KubectlFailed(Exception):

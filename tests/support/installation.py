@@ -14,7 +14,7 @@ from tests.support.kubernetes_api import Document
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "sluice-system"
-ROLL_OUT = 60.0
+ROLL_OUT = 180.0
 STATE = "/var/lib/sluice-state"  # in the cluster's sandbox: gone with it
 VOLUME = {
     "apiVersion": "v1",

@@ -21,7 +21,7 @@ from tests.support.kubernetes_api import Document
 from tests.support.warm import Forked, Warm
 
 PROGRAM = Path(sys.executable).with_name("sluice-operator")
-PATIENCE = 20.0
+PATIENCE = 60.0
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 

@@ -72,6 +72,13 @@ class Site:
         yield
         assert time.monotonic() - began < seconds
 
+    def takes(self, change: Callable[[], None], seen: Callable[[], bool]) -> float:
+        """Make a change; the seconds until it is seen."""
+        began = time.monotonic()
+        change()
+        self.until(seen, "the change")
+        return time.monotonic() - began
+
     def delete(self, kind: str, name: str) -> None:
         self.plane.api.delete(self.path(kind, name))
 

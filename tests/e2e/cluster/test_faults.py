@@ -74,7 +74,7 @@ def test_another_operator_takes_over(installation: Installation) -> None:
     killed = leader(installation)
     with traffic(installation.gateway_url(), installation.caller_key, "quick") as failed:
         installation.kubectl("delete", "pod", killed, "--grace-period=0", "--force")
-        installation.until(lambda: leader(installation) not in ("", killed), "another one leads", within=60)
+        installation.until(lambda: leader(installation) not in ("", killed), "another one leads", within=120)
         changed(installation, "after-the-leader")
         installation.roll_out("deploy/sluice-operator")
     assert failed == []
@@ -108,7 +108,7 @@ def test_gateways_serve_while_the_api_server_is_away(installation: Installation)
     address = installation.pod_urls("sluice-operator")[leader(installation)]
     with traffic(installation.gateway_url(), installation.caller_key, "quick") as failed:
         with api_server_away(installation):
-            installation.until(lambda: not answers(f"{address}:8080/healthz"), "the leader gives up", within=60)
+            installation.until(lambda: not answers(f"{address}:8080/healthz"), "the leader gives up", within=120)
         installation.roll_out("deploy/sluice-operator")
         changed(installation, "after-the-pause")
     assert failed == []
@@ -120,7 +120,7 @@ def test_a_gateway_starts_from_its_volume_while_the_api_server_is_away(installat
     with api_server_away(installation):
         os.kill(process, signal.SIGKILL)
         installation.until(lambda: not answers(f"{address}:9090/health"), "it has ended")
-        installation.until(lambda: answers(f"{address}:9090/ready"), "it is ready again", within=60)
+        installation.until(lambda: answers(f"{address}:9090/ready"), "it is ready again", within=120)
         with sdk(f"{address}:8080", installation.caller_key) as client:
             assert client.chat.completions.create(model="quick", messages=HELLO).choices
     changed(installation, "after-the-start")
@@ -131,7 +131,7 @@ def api_server_away(installation: Installation) -> Iterator[None]:
     """It answers nothing as long as the block lasts; afterwards it has caught up, and somebody leads."""
     with installation.cluster.sandbox.paused("kube-apiserver"):
         yield
-    installation.until(lambda: leader(installation) != "", "the API server answers again", within=60)
+    installation.until(lambda: leader(installation) != "", "the API server answers again", within=120)
 
 
 def answers(url: str) -> bool:

@@ -17,7 +17,7 @@ def left(installation: Installation) -> list[str]:
     """What is left of Sluice when its manifests are taken away, which are those that were applied."""
     overlay = ("-k", MANIFESTS / "overlays" / "default")
     assert installation.kubectl("diff", *overlay) == ""
-    installation.kubectl("delete", *overlay, "--timeout=90s", within=100)
+    installation.kubectl("delete", *overlay, "--timeout=180s", within=200)
     kinds = "namespaces,crds,clusterroles,clusterrolebindings"
     names = installation.kubectl("get", kinds, "-o", "name").split()
     assert "namespace/default" in names

@@ -25,7 +25,7 @@ def test_it_keeps_what_it_was_told_and_takes_a_password(installation: Installati
     assert redis(installation, "set", "spent", "12") == "OK"
     password = "--from-literal=password.conf=requirepass correct-horse"
     installation.kubectl("create", "secret", "generic", "sluice-state", password)
-    installation.kubectl("delete", "pod", "sluice-state-0", within=40)
+    installation.kubectl("delete", "pod", "sluice-state-0", within=120)
     installation.roll_out("sts/sluice-state")
     assert "NOAUTH" in redis(installation, "get", "spent")
     assert redis(installation, "get", "spent", password="correct-horse") == "12"

@@ -18,7 +18,7 @@ from tests.support.pods import GATEWAY
 from tests.support.site import Site, provider, secret
 from tests.support.tunnel import tunnel_to
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Told:
