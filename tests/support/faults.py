@@ -130,9 +130,9 @@ def _faults(ears: Ears) -> Sequence[Fault]:
         Fault("reset in the body, after 1 frame", says_then_cuts(_begun(20)), _cut_after(1, ears)),
         Fault("reset after 3 frames", None, _cut_after(3, ears)),
         Fault("ended in good order after 1 frame", None, _says_later(b"", ears)),
-        Fault("silence before the head", says_then_stalls(), says_then_stalls()),
-        Fault("silence after the head", says_then_stalls(_begun(0)), says_then_stalls(stream_head())),
-        Fault("silence in the body, after 1 frame", says_then_stalls(_begun(20)), _stalls_after(1)),
+        Fault("silence before the head", says_then_stalls(), says_then_stalls(), _timeouts()),
+        Fault("silence after the head", says_then_stalls(_begun(0)), says_then_stalls(stream_head()), _timeouts()),
+        Fault("silence in the body, after 1 frame", says_then_stalls(_begun(20)), _stalls_after(1), _timeouts()),
         Fault("slow, but in time", _drips_body(9), _drips_frames(_FRAMES)),
         Fault("slower than totalSeconds", _drips_body(1), _drips_after_one(), _timeouts(totalSeconds=1)),
         Fault("429", slow_down, slow_down),
@@ -150,11 +150,8 @@ def _faults(ears: Ears) -> Sequence[Fault]:
 
 
 def _timeouts(**more: int) -> dict[str, Any]:
+    """The shortest that there are, for what takes too long; the others have more than a busy machine needs."""
     return {"timeouts": {"connectSeconds": 1, "firstByteSeconds": 1, "idleSeconds": 1, **more}}
-
-
-TIMEOUTS = _timeouts()
-"""Of a policy that has none of its own: the shortest that there are."""
 
 
 def _untrusted() -> ssl.SSLContext:
