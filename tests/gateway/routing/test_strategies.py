@@ -112,6 +112,11 @@ async def test_every_order_is_of_all_options_and_by_score_within_tiers(
         assert all(one.tier < other.tier or (one.score or 0) >= (other.score or 0) for one, other in pairs)
 
 
+@pytest.mark.parametrize("strategy", sorted(set(get_args(Strategy)) - {"weighted"}))
+async def test_only_the_strategy_of_weights_gives_shares(strategy: Strategy) -> None:
+    assert ORDERINGS[strategy](await options_of(Traits(), Traits(), weights=(1, 9)), facts()).shares is False
+
+
 async def test_priority_is_the_order_of_the_list_and_nobody_is_about_as_good() -> None:
     order = ORDERINGS["priority"](await options_of(Traits(), Traits(), Traits()), facts())
     assert [(one.option.model, one.score, one.tier) for one in order.ranked] == [
