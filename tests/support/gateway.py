@@ -166,7 +166,7 @@ async def gateway(
         Settings(**wanted), source, make_logger(lines, settings.get("log_level", "info")), environ or {}, observe
     )
     running = asyncio.create_task(process.run())
-    await asyncio.wait((running, process.listening), timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((running, process.listening), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         await running
     address = process.listening.result()

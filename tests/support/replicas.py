@@ -17,7 +17,7 @@ from tests.support.command import SLUICE
 from tests.support.redis_server import RedisServer, available_programs
 
 TRIALS = 3
-_LOOKS = 250  # of 20 ms
+_LOOKS = 750  # of 20 ms
 
 
 class Replicas:
