@@ -31,6 +31,13 @@ LONGEST = (  # with real pods, which are mostly waited for: begun last, they wou
     "tests/operator/test_whole_cluster.py",
     "tests/operator/test_wrong_resources.py",
     "tests/e2e/test_laptop.py",
+    "tests/cluster/test_node.py",
+    "tests/gateway/commands/test_gateway_with_an_operator.py",
+    "tests/gateway/commands/test_gateway_in_a_cluster.py",
+    "tests/operator/test_operator.py",
+    "tests/operator/test_steadiness.py",
+    "tests/bench/test_soak.py",
+    "tests/e2e/test_schemathesis.py",  # which computes all the time
 )
 """The files that take longest, in the order in which they are begun."""
 TOGETHER = frozenset(LONGEST[:5])
