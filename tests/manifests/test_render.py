@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +41,25 @@ Render = Callable[[Path], list[Document]]
 
 @pytest.fixture(scope="module")
 def render() -> Render:
-    """The objects of a folder."""
+    """The objects of a folder, made once for all tests."""
     kubectl = available_programs(os.environ) / "kubectl"
 
+    @cache
     def rendered(folder: Path) -> list[Document]:
         command: list[str | Path] = [kubectl, "kustomize", folder]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         return list(yaml.safe_load_all(done.stdout))
 
     return rendered
 
 
-@pytest.fixture
-def everything(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An overlay of a user's own, with every component."""
-    manifests = os.path.relpath(MANIFESTS, tmp_path)
-    (tmp_path / "kustomization.yaml").write_text(ALL_OF_IT.format(manifests=manifests))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("everything")
+    manifests = os.path.relpath(MANIFESTS, folder)
+    (folder / "kustomization.yaml").write_text(ALL_OF_IT.format(manifests=manifests))
+    return folder
 
 
 def workloads(documents: list[Document]) -> Iterator[tuple[str, Document]]:
