@@ -23,6 +23,7 @@ from sluice_gateway.telemetry.log import DefectsLogged, Logger
 LONGEST_SECONDS = 24 * 3600
 """What is told holds for so long at most."""
 _MOST_FIELDS = 10_000
+_TICK = 0.000_001  # seconds between two things said: clocks of event loops stand still for a millisecond
 
 Order = Literal["open", "close", "reset"]
 
@@ -96,6 +97,7 @@ class News:
         self._logger = logger
         self._sleep = sleep
         self._latest: dict[str, float] = {}
+        self._said = 0.0
         self._callbacks: list[Callable[[Told], None]] = []
         self._task: asyncio.Task[None] | None = None
         link.returned.append(self._ask_for_kept)
@@ -142,7 +144,7 @@ class News:
         seconds: float,
         answered: Answered = _nothing,
     ) -> None:
-        now = self._link.now()
+        now = self._said = max(self._link.now(), self._said + _TICK)
         lasts = LONGEST_SECONDS if kind == "reset" else min(seconds, LONGEST_SECONDS)
         message = _Message(kind, provider, model, now, now + lasts, self._pod)
         text = _encode(message)

@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+import uvloop
 
 from sluice_gateway.state.fleet import State
 from sluice_gateway.state.news import LONGEST_SECONDS, Told
@@ -61,6 +62,23 @@ async def test_orders_by_hand_reach_all(open_pod: Open) -> None:
         pytest.approx(LONGEST_SECONDS, abs=1),
         0.0,
     ]
+
+
+def test_orders_within_a_millisecond_are_all_heard(redis_server: RedisServer, gateway: str, logs: Logs) -> None:
+    """The clock of uvloop's event loop, which the gateway runs on, stands still for so long."""
+
+    async def test() -> None:
+        pods = [State(redis_server.address, gateway, logs.logger, patience=5.0) for _ in range(2)]
+        for pod in pods:
+            await pod.start()
+        speaker, heard = pods[0].news, await heard_by(pods[1])
+        await asyncio.gather(*(speaker.override("open", "a/p", "m", 10 + number) for number in range(20)))
+        assert len(await heard.until(20)) == 20
+        for pod in pods:
+            await pod.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test())
 
 
 async def test_who_starts_later_hears_what_still_holds(redis_server: RedisServer, open_pod: Open, gateway: str) -> None:
