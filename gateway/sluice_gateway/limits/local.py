@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, cast
 
-from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Span, Unit, Used
+from sluice_gateway.limits.contract import Charge, Granted, Level, Limit, Refused, Unit, Used
 from sluice_gateway.limits.windows import bounds
 
 PLACE_WAIT = 1.0
@@ -154,7 +154,6 @@ class LocalStore:
         self._clock = clock
         self._counters: dict[str, _Counter] = {}
         self._many = _FEW
-        self._bounds: dict[tuple[Span, str], tuple[int, int]] = {}
 
     async def reserve(self, charges: Sequence[Charge]) -> Granted | Refused:
         """See ``at_once``."""
@@ -245,12 +244,6 @@ class LocalStore:
         elif limit.span is None:
             added = _Bucket(limit, now)
         else:
-            added = _InWindow(limit, *self._window(limit.span, limit.zone, now))
+            added = _InWindow(limit, *bounds(limit.span, limit.zone, now))
         self._counters[limit.key] = added
         return added
-
-    def _window(self, span: Span, zone: str, now: float) -> tuple[int, int]:
-        found = self._bounds.get((span, zone))
-        if found is None or not found[0] - _SET_BACK <= now < found[1]:
-            found = self._bounds[span, zone] = bounds(span, zone, now)
-        return found

@@ -288,6 +288,46 @@ class TestDraining:
         assert store.drain() == [Counted(limit(span="hour"), int(NOON), 30)]
 
 
+class TestRefusing:
+    def test_of_limits_with_the_same_wait_the_first_says_why(self) -> None:
+        store = LocalStore(Wall())
+        first, second = replace(PLACES, name="first", most=1), replace(PLACES, name="second", most=1)
+        take(store, (first, 1), (second, 1))
+        assert refused(store, (first, 1), (second, 1)).limit == first
+        assert refused(store, (second, 1), (first, 1)).limit == second
+
+    @pytest.mark.parametrize("later", [60, 61, 200])
+    def test_what_is_told_of_the_others_is_of_now(self, later: int) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        one = replace(PLACES, most=1)
+        take(store, (one, 1), (PER_MINUTE, 40), (BUCKET, 40))
+        wall.now += later
+        levels = refused(store, (one, 1), (PER_MINUTE, 30), (BUCKET, 30)).levels
+        assert [level.remaining for level in levels] == [0, PER_MINUTE.most, BUCKET.most]
+        assert levels[1].reset == 60 - later % 60
+
+
+class TestFullBuckets:
+    def test_what_comes_back_late_is_not_taken_off_others(self) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        early = take(store, (BUCKET, BUCKET.most))
+        wall.now += 60
+        take(store, (BUCKET, 30))
+        store.settle(early, Used(0))
+        assert left(store, BUCKET) == BUCKET.most - 30
+
+    @pytest.mark.parametrize("later", [30, 60, 90])
+    def test_a_full_bucket_has_nothing_to_tell(self, later: int) -> None:
+        wall = Wall()
+        store = LocalStore(wall)
+        taken = take(store, (BUCKET, BUCKET.most))
+        wall.now += later
+        store.settle(taken, Used(0))
+        assert store.drain() == []
+
+
 class TestUndoing:
     def test_what_is_undone_was_never_taken(self) -> None:
         store = LocalStore(Wall())
@@ -307,14 +347,15 @@ class TestUndoing:
 class TestMemory:
     """What is kept can be seen in the store itself only."""
 
+    @pytest.mark.parametrize("later", [60, 61])
     @pytest.mark.parametrize("asked", [PER_MINUTE, BUCKET, PLACES], ids=["window", "bucket", "places"])
-    def test_counters_that_are_over_go_away_when_there_are_many(self, asked: Limit) -> None:
+    def test_counters_that_are_over_go_away_when_there_are_many(self, asked: Limit, later: int) -> None:
         wall = Wall()
         store = LocalStore(wall)
         held = take(store, (replace(PLACES, consumer="held"), 1))
         for number in range(1022):
             store.settle(take(store, (replace(asked, consumer=str(number)), 60 if asked is BUCKET else 1)), Used(60))
-        wall.now += 60
+        wall.now += later
         take(store, (limit(span="hour"), 1))
         assert len(store._counters) == 1024
         take(store, (limit(span="day"), 1))
