@@ -10,7 +10,7 @@ from tests.support.cluster import available_programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-MEGABYTES = {GATEWAY: 60, OPERATOR: 90}
+MEGABYTES = {GATEWAY: 62, OPERATOR: 90}
 TOOLS = ("/pip/", "/hatchling/", "/editables/", "/setuptools/", "/wheel/", ".whl", "/.cache/")
 
 
