@@ -128,7 +128,7 @@ class _Bucket:
     def correct(self, amount: int, now: float) -> None:
         taken, most = self.taken, self.limit.most
         if now > self.at:  # time that a clock was set back brings nothing
-            taken = max(0.0, taken - (now - self.at) * most / FILL_SECONDS)
+            taken -= (now - self.at) * most / FILL_SECONDS
         self.at = now
         self.taken = taken = max(0.0, taken + amount)
         self.until = now + taken * FILL_SECONDS / most
