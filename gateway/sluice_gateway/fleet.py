@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 from prometheus_client import Gauge
 
-from sluice_gateway.limits.contract import Granted, Used
-from sluice_gateway.limits.gate import Gate, Gates, Pass
+from sluice_gateway.limits.contract import Used
+from sluice_gateway.limits.gate import Ahead, Gate, Gates, Pass
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.providers.provider import Provider
 from sluice_gateway.resilience.breaker import Breaker, State
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 class Asking(Protocol):
     """Who asks for a place. ``ahead``: the one that it has already, somewhere."""
 
-    ahead: "Ahead | None"
+    ahead: Ahead | None
 
     @property
     def consumer(self) -> str:
@@ -65,13 +65,6 @@ class Asking(Protocol):
     def tokens(self) -> int:
         """What it may use, at most."""
         ...
-
-
-class Ahead(NamedTuple):
-    """What was reserved at a provider's gate before the request's turn there."""
-
-    gate: Gate
-    granted: Granted
 
 
 class Health(Protocol):
@@ -159,9 +152,9 @@ class Fleet:
         gate, ahead = self.gates.of(target.provider), asking.ahead
         if gate.is_open:
             return self._admit(target, model, gate.walk_in())
-        if ahead is not None and ahead.gate is gate:
+        if ahead is not None and ahead.gate is gate and ahead.model == model:
             asking.ahead = None
-            return self._admit(target, model, gate.admit(ahead.granted, asking.tokens, model))
+            return self._admit(target, model, gate.admit(ahead))
         place = gate.step_in(asking.tokens, model)
         return None if place is None else self._admit(target, model, place)
 

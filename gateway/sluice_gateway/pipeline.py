@@ -11,14 +11,15 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sluice_gateway.asking import LEAST_SECONDS, Asker
 from sluice_gateway.attempts import AttemptFailed, limit_refusal
+from sluice_gateway.dialects.registry import LOCAL
 from sluice_gateway.errors import CallerError, ProviderRefused
 from sluice_gateway.estimates import Estimates
 from sluice_gateway.exchange import Exchange, Reply
-from sluice_gateway.fleet import Ahead, Closed, Entry, Fleet
+from sluice_gateway.fleet import Closed, Entry, Fleet
 from sluice_gateway.hedging import Hedging
 from sluice_gateway.limits.contract import Charge, Granted, Refused, Store, Used
 from sluice_gateway.limits.expected import ExpectedOutput
-from sluice_gateway.limits.gate import Full
+from sluice_gateway.limits.gate import Ahead, Full
 from sluice_gateway.limits.of_route import RouteLimits
 from sluice_gateway.planning import Planner
 from sluice_gateway.providers.adapter import FaultKind
@@ -110,8 +111,7 @@ class Pipeline:
         try:
             return await self._serve(trip)
         finally:
-            if trip.ahead is not None:
-                self._store.undo(trip.ahead.granted)
+            trip.give_back_ahead()
             self._store.settle(granted, Used((record.usage.total if record.usage else 0) + record.lost_tokens))
 
     async def _reserve(self, trip: Trip, limits: RouteLimits) -> Granted:
@@ -130,19 +130,29 @@ class Pipeline:
         """Ask for the route's limits and, in the same round trip, for those of the first target's provider: unless the
         route has just been short, when callers that are refused would take room from others.
         """
-        candidates, route = trip.candidates, trip.planned.match.route
-        if not candidates or route.hedging is not None or self._clock() < limits.short_until:
+        if self._clock() < limits.short_until or (ahead := self._foreseen(trip)) is None:
             return await self._store.reserve(charges)
-        gate = self._fleet.gates.of(candidates[0].target.provider)
-        theirs = gate.foresee(trip.tokens, candidates[0].model)
-        if not theirs:
-            return await self._store.reserve(charges)
-        outcome, granted = await self._store.reserve_each((charges, theirs))
-        if isinstance(granted, Granted):
-            trip.ahead = Ahead(gate, granted)
-            if isinstance(outcome, Refused):
-                self._store.undo(granted)
+        trip.ahead, granted = ahead, None
+        try:
+            outcome, granted = await self._store.reserve_each((charges, ahead.charges))
+        finally:
+            if isinstance(granted, Granted):
+                trip.ahead = ahead._replace(granted=granted)
+            else:
+                trip.give_back_ahead()
+        if isinstance(outcome, Refused):
+            trip.give_back_ahead()
         return outcome
+
+    def _foreseen(self, trip: Trip) -> Ahead | None:
+        """Begin to take a place at the first target; None where another may be asked before it, or no one at all."""
+        if not trip.candidates or trip.planned.match.route.hedging is not None:
+            return None
+        first = trip.candidates[0]
+        provider = first.target.provider
+        if provider.image_fetch.enabled or trip.exchange.call.shape in LOCAL:
+            return None
+        return self._fleet.gates.of(provider).foresee(trip.tokens, first.model)
 
     async def _serve(self, trip: Trip) -> Reply | None:
         """Ask target after target, each as its turn comes."""
@@ -167,9 +177,11 @@ class Pipeline:
             else:
                 way = self._asker.ready(trip.exchange, candidate)
         except CallerError as error:
+            trip.give_back_ahead()
             trip.cannot(candidate, error)  # another target may be able to
             return NEXT
         except AttemptFailed as failed:
+            trip.give_back_ahead()
             trip.note(failed.attempt)
             return NEXT
         if isinstance(way, Whole):
@@ -190,6 +202,8 @@ class Pipeline:
         exchange, fleet, target = trip.exchange, self._fleet, candidate.target
         record = exchange.record
         entry = fleet.step_in(target, candidate.model, trip)
+        if trip.ahead is not None:
+            trip.give_back_ahead()  # it was for somebody else
         if entry is None:
             entry = await self._enter(trip, candidate, queue)
         record.tries(candidate.label, target.kind)

@@ -7,8 +7,8 @@ from sluice_gateway.attempts import Attempt, AttemptFailed, failure_of
 from sluice_gateway.calls import Call
 from sluice_gateway.errors import CallerError, GatewayError
 from sluice_gateway.exchange import Exchange, Reply
-from sluice_gateway.fleet import Ahead, Closed
-from sluice_gateway.limits.gate import Full
+from sluice_gateway.fleet import Closed
+from sluice_gateway.limits.gate import Ahead, Full
 from sluice_gateway.normal.parts import Source
 from sluice_gateway.providers.adapter import FaultKind
 from sluice_gateway.resilience.retries import RetryBudgets
@@ -87,6 +87,12 @@ class Trip:
                 prompt = self._estimate(candidates[0].target.kind, call)
             self._tokens = prompt + needs.max_output
         return self._tokens
+
+    def give_back_ahead(self) -> None:
+        """The target at which something is reserved is not the one that is asked, or none is."""
+        if self.ahead is not None:
+            self.ahead.gate.give_back(self.ahead)
+            self.ahead = None
 
     def note(self, attempt: Attempt) -> None:
         """A target did not serve."""

@@ -1,5 +1,6 @@
 """Limits whose counters have to be asked: the route's and the first provider's together, and nothing stays taken."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from sluice_gateway.upstream import LeanUpstream
 from tests.support.gateway import CHAT, HELLO, loaded, provider, route
 from tests.support.limits import FarStore, Wall
 from tests.support.pipelines import make_pipeline
-from tests.support.upstream import ScriptedUpstream, json_answer, says, serve
+from tests.support.upstream import Peer, Request, ScriptedUpstream, json_answer, says, serve
 
 ROUTE, A, B = "ModelRoute/default/chat", "ProviderPolicy/default/a", "ProviderPolicy/default/b"
 ANSWER = {"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 5}}
@@ -162,3 +163,95 @@ async def test_what_no_target_can_do_takes_nothing(site: Site, server: ScriptedU
     with pytest.raises(UnsupportedParameter):
         await site.ask(table, tools=[{"type": "function", "function": {"name": "f"}}])
     assert site.far.asked == []
+
+
+def asks_for_an_answer_of(tokens: int) -> dict[str, Any]:
+    """More than Anthropic's API can do, where its policy is strict."""
+    return {"logit_bias": {"1": 1}, "max_tokens": tokens}
+
+
+async def test_a_target_that_can_not_be_asked_is_free_while_another_answers(
+    site: Site, server: ScriptedUpstream
+) -> None:
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def slow(peer: Peer, request: Request) -> None:
+        asked.set()
+        await answers.wait()
+        await says(json_answer(ANSWER))(peer, request)
+
+    async with serve(slow) as other:
+        rate = {"maxConcurrent": 1, "tokensPerMinute": 1000}
+        table = site.table(
+            provider("a", rateLimit=rate, provider="anthropic", baseURL=server.url, parameterPolicy="strict"),
+            provider("b", other.url),
+            route("chat", "a/m", "b/m", limits=LIMITS),
+        )
+        asking = asyncio.create_task(site.ask(table, **asks_for_an_answer_of(900)))
+        await asked.wait()
+        assert site.left(A, "maxConcurrent", Unit.PLACES, 1) == 1
+        assert site.left(A, "tokensPerMinute", Unit.TOKENS, 1000) == 1000
+        answers.set()
+        await asking
+
+
+async def test_whoever_waits_gets_the_room_that_is_given_back(site: Site, server: ScriptedUpstream) -> None:
+    rate = {"tokensPerMinute": 1000, "queue": {"maxDepth": 5, "maxWaitMilliseconds": 60000}}
+    table = site.table(
+        provider("a", server.url, rateLimit=rate),
+        route("chat", "a/m", limits=LIMITS),
+        route("other", "a/m", models=("other",)),
+    )
+    for _ in range(3):
+        await site.ask(table, max_tokens=9)
+    site.far.may_come.clear()
+    site.far.answered.clear()
+    one = asyncio.create_task(site.ask(table, max_tokens=900))
+    await site.far.answered.wait()  # it has nearly all the room, ahead, and is refused by its route
+    site.far.answered.clear()
+    two = asyncio.create_task(site.ask(table, model="other", max_tokens=500))
+    await site.far.answered.wait()
+    site.far.may_come.set()
+    with pytest.raises(RateLimitExceeded):
+        await one
+    async with asyncio.timeout(10):
+        assert (await two).target == "a/m"
+
+
+async def test_requests_that_come_together_do_not_pass_the_providers_own_word(site: Site) -> None:
+    answers = asyncio.Event()
+    word = {
+        "x-ratelimit-limit-requests": "100",
+        "x-ratelimit-remaining-requests": "1",
+        "x-ratelimit-reset-requests": "60s",
+    }
+    known = says(json_answer(ANSWER, headers=[*word.items()]))
+
+    async def script(peer: Peer, request: Request) -> None:
+        if len(running.requests) > 1:
+            await answers.wait()
+        await known(peer, request)
+
+    async with serve(script) as running:
+        table = site.table(
+            provider("a", running.url, rateLimit={"requestsPerMinute": 100}),
+            route("chat", "a/m", limits=[LIMITS[0] | {"requests": 100}]),
+        )
+        await site.ask(table)
+        asking = [asyncio.create_task(site.ask(table)) for _ in range(5)]
+        ends = asyncio.gather(*asking, return_exceptions=True)
+        await running.got(2)
+        await asyncio.sleep(0.05)  # in which the others would come
+        assert len(running.requests) == 2
+        answers.set()
+        await ends
+
+
+async def test_nothing_is_reserved_ahead_for_what_is_answered_here_or_needs_pictures(
+    site: Site, server: ScriptedUpstream
+) -> None:
+    table = site.table(
+        provider("a", server.url, rateLimit=RATE, imageFetch={"enabled": True}), route("chat", "a/m", limits=LIMITS)
+    )
+    await site.ask(table)
+    assert site.far.asked == [[ROUTE], [A]]

@@ -24,11 +24,16 @@ class Wall:
 
 
 class FarStore:
-    """Counters that have to be asked; ``asked`` are the holders, by round trip."""
+    """Counters that have to be asked; ``asked`` are the holders, by round trip. Answers come when they may: at once,
+    unless a test clears ``may_come``.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.counts = LocalStore(clock)
         self.asked: list[list[str]] = []
+        self.answered = asyncio.Event()
+        self.may_come = asyncio.Event()
+        self.may_come.set()
 
     def at_once(self, _charges: Sequence[Charge], *, levels: bool = True) -> None:
         """Nothing is known at once."""
@@ -39,8 +44,11 @@ class FarStore:
 
     async def reserve_each(self, questions: Sequence[Sequence[Charge]]) -> list[Granted | Refused]:
         self.asked.append([charges[0].limit.holder for charges in questions])
+        answers = [self.counts.at_once(charges) for charges in questions]
+        self.answered.set()
         await asyncio.sleep(0)
-        return [self.counts.at_once(charges) for charges in questions]
+        await self.may_come.wait()
+        return answers
 
     def settle(self, granted: Granted, used: Used) -> None:
         self.counts.settle(granted, used)

@@ -52,6 +52,19 @@ class Pass:
         self._leave(self.granted, used)
 
 
+class Ahead(NamedTuple):
+    """What a request for a model takes at a gate before its turn there: from what is ``heard`` of the provider now, and
+    the ``charges`` once somebody has granted them.
+    """
+
+    gate: "Gate"
+    model: str
+    tokens: int
+    heard: Heard
+    charges: tuple[Charge, ...]
+    granted: Granted | None = None
+
+
 class Gate:
     """One provider's limits. ``resource`` is ``namespace/name``; ``clock`` gives seconds that only grow.
 
@@ -126,22 +139,40 @@ class Gate:
             if not isinstance(answer, Granted):
                 return None
             granted = answer
-        return self.admit(granted, tokens, model)
-
-    def foresee(self, tokens: int, model: str) -> tuple[Charge, ...]:
-        """What a request will ask for that finds room, as far as is known here; () when it has to wait, or nothing is
-        counted. Whoever is granted that may come in by ``admit``.
-        """
-        if self._line or model in self._lines or self.wait(tokens, self._clock(), model):
-            return ()
-        return self._charged(tokens)
-
-    def admit(self, granted: Granted | None, tokens: int, model: str) -> Pass:
-        """Take a place that was reserved, or for which nothing is counted."""
-        if (heard := self._heard.get(model)) is not None:
+        if heard is not None:
             heard.take(tokens)
         self._inside += 1
         return Pass(self, granted, self._leave)
+
+    def foresee(self, tokens: int, model: str) -> Ahead | None:
+        """Begin to take a place ahead; None when the request has to wait, as far as is known here, or nothing is
+        counted. Whoever has been granted the charges comes in by ``admit``; all others ``give_back``.
+        """
+        charges = self._charged(tokens)
+        if not charges or self._line or model in self._lines or self.wait(tokens, self._clock(), model):
+            return None
+        heard = self._heard.get(model, NOTHING)
+        heard.take(tokens)  # before others see it, who come while this one asks for room
+        return Ahead(self, model, tokens, heard, charges)
+
+    def admit(self, ahead: Ahead) -> Pass:
+        """Take the place."""
+        self._take_of_later(ahead.heard, ahead.tokens, ahead.model)
+        self._inside += 1
+        return Pass(self, ahead.granted, self._leave)
+
+    def give_back(self, ahead: Ahead) -> None:
+        """Nothing becomes of it: it is as if nobody had asked."""
+        ahead.heard.take(-ahead.tokens, -1)
+        if ahead.granted is not None:
+            self._store.undo(ahead.granted)
+        self._full_until = 0.0
+        self._line.call()
+
+    def _take_of_later(self, heard: Heard, tokens: int, model: str) -> None:
+        """What a request has taken of what was heard, it takes of what has been heard since."""
+        if (later := self._heard.get(model, NOTHING)) is not heard:
+            later.take(tokens)
 
     async def enter(self, consumer: str, tokens: int, model: str, *, until: float | None) -> Pass:
         """Take a place: at once, or else, unless ``until`` is None, in line until then or for as long as the policy
@@ -159,8 +190,7 @@ class Gate:
             except (Full, asyncio.CancelledError):
                 heard.take(-tokens, -1)
                 raise
-        if (later := self._heard.get(model, NOTHING)) is not heard:
-            later.take(tokens)
+        self._take_of_later(heard, tokens, model)
         self._inside += 1
         return Pass(self, granted, self._leave)
 

@@ -201,6 +201,8 @@ class Link:
         except BaseException:
             wire.close()
             raise
+        if wire.is_closed:  # right behind its last answer
+            raise ConnectionResetError
         wire.hear, wire.ended = self._hear, self._ended
         seconds, microseconds = map(int, answers[-2])
         self.heard(seconds * 1000 + microseconds // 1000)

@@ -142,8 +142,13 @@ class SharedStore:
 
     def _leave(self, question: _Question) -> None:
         """Whoever asked has left: give back what is granted, now or when it is."""
-        if not question.answer.cancel() and not question.answer.cancelled():
-            self._undo(question.answer.result())
+        if question.answer.cancel() or question.answer.cancelled():
+            return
+        taken = question.answer.result()
+        if taken is None:  # it may have been heard: nobody else gives its places back
+            self._hold(question.form, question.lease, known=True)
+            self._free(question.lease)
+        self._undo(taken)
 
     def settle(self, granted: Granted, used: Used) -> None:
         """Put what was used in the place of what was reserved, and give places back."""
@@ -243,6 +248,7 @@ class SharedStore:
         if held is not None and held.known:
             for counter in held.counters:
                 self._owed(counter.holder).freed.setdefault(counter, []).append(lease)
+            self._gather()
 
     def _owe(self, mark: Mark, amount: int) -> None:
         self._owed(mark.counter.holder).add(mark, amount)

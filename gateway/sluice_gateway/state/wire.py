@@ -40,6 +40,11 @@ class Wire(asyncio.Protocol):
         self._reader = hiredis.Reader(replyError=Complaint, notEnoughData=_MORE)
         self._transport: asyncio.Transport
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._transport.is_closing()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)

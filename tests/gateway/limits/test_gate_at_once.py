@@ -3,7 +3,7 @@
 import pytest
 
 from sluice_gateway.limits.contract import Charge, Granted, Limit, Unit, Used
-from sluice_gateway.limits.gate import Gate
+from sluice_gateway.limits.gate import Ahead, Gate
 from tests.gateway.limits.test_gate import OUT_OF_REQUESTS, PLENTY, Site
 from tests.support.limits import FarStore, Wall
 
@@ -53,7 +53,7 @@ async def test_nobody_steps_past_a_line() -> None:
     assert site.gate.step_in(50, "m") is not None
     waiting = await site.queue(80)
     assert site.gate.step_in(1, "m") is None
-    assert site.gate.foresee(1, "m") == ()
+    assert site.gate.foresee(1, "m") is None
     await site.time.move(30.0)
     assert waiting.done()
     assert site.gate.step_in(1, "m") is not None
@@ -65,9 +65,9 @@ async def test_nobody_steps_past_those_who_wait_for_the_providers_word() -> None
     waiting = await site.queue()
     site.gate._heard.clear()  # its word holds no longer, and the first in line has not looked yet
     assert site.gate.step_in(1, "m") is None
-    assert site.gate.foresee(1, "m") == ()
+    assert site.gate.foresee(1, "m") is None
     assert site.gate.step_in(1, "another") is not None
-    assert site.gate.foresee(1, "another") == (Charge(Limit(HOLDER, "maxConcurrent", Unit.PLACES, 9), 1),)
+    assert foreseen(site, 1, "another") == (Charge(Limit(HOLDER, "maxConcurrent", Unit.PLACES, 9), 1),)
     waiting.cancel()
 
 
@@ -82,34 +82,83 @@ async def test_the_providers_word_holds_for_who_steps_in() -> None:
     assert site.gate.is_open
 
 
-async def test_the_providers_word_holds_for_who_was_reserved_ahead() -> None:
+async def ahead(site: Site, tokens: int = 1, model: str = "m") -> Ahead:
+    """What is granted ahead."""
+    found = site.gate.foresee(tokens, model)
+    assert found is not None
+    granted = site.store.at_once(found.charges)
+    assert isinstance(granted, Granted)
+    return found._replace(granted=granted)
+
+
+def foreseen(site: Site, tokens: int, model: str = "m") -> tuple[Charge, ...] | None:
+    found = site.gate.foresee(tokens, model)
+    if found is None:
+        return None
+    site.gate.give_back(found)
+    return found.charges
+
+
+async def test_the_providers_word_is_taken_when_a_place_is_foreseen() -> None:
     site = Site(max_concurrent=9)
     site.heed(word(1))
-    charges = site.gate.foresee(1, "m")
-    granted = site.store.at_once(charges)
-    assert isinstance(granted, Granted)
-    place = site.gate.admit(granted, 1, "m")
+    first = await ahead(site)
+    assert site.gate.foresee(1, "m") is None
+    assert site.gate.step_in(1, "m") is None
+    place = site.gate.admit(first)
     assert site.seen() == (1, 0)
-    assert site.gate.foresee(1, "m") == ()
+    assert site.gate.foresee(1, "m") is None
     place.leave(Used())
     assert site.seen() == (0, 0)
     assert left(site, Limit(HOLDER, "maxConcurrent", Unit.PLACES, 9)) == 9
 
 
+async def test_what_is_given_back_ahead_was_never_taken() -> None:
+    site = Site(**ALL)
+    site.heed(word(1))
+    for _ in range(3):
+        site.gate.give_back(await ahead(site, 60))
+    assert [left(site, limit) for limit in (REQUESTS, TOKENS, PLACES)] == [2, 100, 2]
+    assert site.gate.step_in(60, "m") is not None
+    assert site.gate.step_in(1, "m") is None
+
+
+async def test_the_providers_later_word_holds_for_who_was_reserved_ahead() -> None:
+    site = Site(max_concurrent=9)
+    site.heed(word(3))
+    first = await ahead(site)
+    site.heed(word(1))
+    site.gate.admit(first)
+    assert site.gate.step_in(1, "m") is None
+
+
+async def test_whoever_waits_is_called_when_something_is_given_back() -> None:
+    site = Site(tokens_per_minute=100)
+    first = await ahead(site, 90)
+    waiting = await site.queue(50)
+    await site.refused(50, "another")
+    assert site.wait(50) > 0
+    site.gate.give_back(first)
+    assert site.wait(40) > 0  # for the line
+    await site.time.settle()
+    assert waiting.done()
+    assert site.wait(50) == 0.0
+
+
 async def test_what_is_foreseen_is_what_is_asked_for() -> None:
-    assert Site(**ALL).gate.foresee(60, "m") == (Charge(REQUESTS, 1), Charge(PLACES, 1), Charge(TOKENS, 60))
-    assert Site(tokens_per_minute=100).gate.foresee(101, "m") == (Charge(TOKENS, 100),)
-    assert Site().gate.foresee(60, "m") == ()
+    assert foreseen(Site(**ALL), 60) == (Charge(REQUESTS, 1), Charge(PLACES, 1), Charge(TOKENS, 60))
+    assert foreseen(Site(tokens_per_minute=100), 101) == (Charge(TOKENS, 100),)
+    assert foreseen(Site(), 60) is None
 
 
 async def test_nothing_is_foreseen_where_there_was_no_room() -> None:
     site = Site(tokens_per_minute=100)
     await site.enter(60)
     await site.refused(50)
-    assert site.gate.foresee(50, "m") == ()
-    assert site.gate.foresee(49, "m") == (Charge(TOKENS, 49),)
+    assert site.gate.foresee(50, "m") is None
+    assert site.gate.foresee(49, "m") is not None
     await site.time.move(6.0)
-    assert site.gate.foresee(50, "m") == (Charge(TOKENS, 50),)
+    assert site.gate.foresee(50, "m") is not None
 
 
 async def test_nobody_steps_in_where_somebody_else_has_to_be_asked() -> None:
