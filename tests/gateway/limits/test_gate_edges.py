@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from sluice_config.resources.provider_policy import Queue, RateLimit
-from sluice_gateway.limits.gate import Full
+from sluice_gateway.limits.contract import Granted
+from sluice_gateway.limits.gate import Full, Gate
+from sluice_gateway.limits.local import LocalStore
 from tests.gateway.limits.test_gate import Site
+from tests.gateway.limits.test_gate_at_once import ahead
 
 LEFT = {
     "x-ratelimit-limit-requests": "100",
@@ -61,3 +64,28 @@ async def test_whoever_finds_no_room_has_taken_nothing_of_what_the_provider_has_
     assert site.wait(101) > 0.0
     assert site.gate.step_in(0, "m") is not None
     assert site.gate.step_in(0, "m") is None
+
+
+async def test_what_is_given_back_ahead_is_what_the_provider_had_left() -> None:
+    site = Site(max_concurrent=9)
+    site.heed(LEFT)
+    site.gate.give_back(await ahead(site, 50))
+    assert site.wait(100) == 0.0
+    assert site.wait(101) > 0.0
+
+
+async def test_what_is_given_back_ahead_is_there_at_once_when_times_begin_with_nothing() -> None:
+    def clock() -> float:
+        return 0.0
+
+    store = LocalStore(clock)
+    gate = Gate("default/p", RateLimit(tokens_per_minute=60), store, clock)
+    first = gate.foresee(60, "m")
+    assert first is not None
+    granted = store.at_once(first.charges)
+    assert isinstance(granted, Granted)
+    with pytest.raises(Full):
+        await gate.enter("ada", 60, "m", until=None)
+    assert gate.wait(60, 0.0, "m") == 60.0
+    gate.give_back(first._replace(granted=granted))
+    assert gate.wait(60, 0.0, "m") == 0.0
