@@ -9,7 +9,7 @@ import yaml
 from tests.support.cluster import ControlPlane, KubectlFailed
 from tests.support.kubernetes_api import Api, ApiRefused, Document
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 NAMESPACE = "sluice-system"
@@ -29,7 +29,7 @@ class Installed:
         self.folder = MANIFESTS / "overlays" / overlay
 
     def kubectl(self, *arguments: str | Path) -> str:
-        return self.plane.kubectl(*arguments, within=120)
+        return self.plane.kubectl(*arguments, within=300)
 
     def account(self, name: str) -> Api:
         """A client with the token that a pod of this ServiceAccount gets."""
@@ -67,7 +67,7 @@ def installed(request: pytest.FixtureRequest, bare: ControlPlane) -> Iterator[In
     before = one.inventory()
     one.kubectl("apply", "-k", one.folder)
     yield one
-    one.kubectl("delete", "-k", one.folder, "--timeout=110s")
+    one.kubectl("delete", "-k", one.folder, "--timeout=280s")
     bare.until(lambda: one.holds(before), "nothing of it is left", within=180)  # tenants, too, that a test has ended
 
 

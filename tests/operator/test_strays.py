@@ -37,7 +37,9 @@ def served(site: Site) -> None:
     site.gateway(replicas=None)
     site.apply(secret(), provider(), route())
     site.apply(*strangers(site))
-    site.until(lambda: all(site.names(kind) for kind in KINDS) and bool(site.index().shards), "all children")
+    site.until(lambda: all(site.names(kind) for kind in KINDS), "all children")
+    site.until(lambda: bool(site.find("configmaps", index_name(GATEWAY))), "the index")
+    site.until(lambda: bool(site.index().shards), "what it tells")
 
 
 def leftovers(site: Site) -> set[str]:
