@@ -73,6 +73,17 @@ async def test_nothing_is_heard_after_the_end() -> None:
     assert heard == [b"1"]
 
 
+async def test_a_wire_knows_that_the_server_has_hung_up() -> None:
+    over = asyncio.Event()
+    async with wire_to(b"+1\r\n") as wire:
+        assert not wire.is_closed
+        wire.ended = lambda _: over.set()
+        async with asyncio.timeout(10):
+            wire.write(b"PING\r\n")
+            await over.wait()
+        assert wire.is_closed
+
+
 async def test_all_answers_are_waited_for() -> None:
     async with wire_to(b"+1\r\n", b"+2\r\n") as wire:
         assert await wire.exchange([("ONE",), ("TWO",)]) == [b"1", b"2"]
